@@ -1,0 +1,38 @@
+"""The connection pool of a service."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.settings import Database
+
+type_json = msgspec.json.Encoder()
+
+Row = asyncpg.Record
+Pool = asyncpg.Pool
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+
+async def _prepare(connection: Any) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name,
+            encoder=lambda value: type_json.encode(value).decode(),
+            decoder=msgspec.json.decode,
+            schema="pg_catalog",
+        )
+
+
+async def open_pool(settings: Database) -> Pool:
+    """Open the pool; jsonb columns take and give plain Python values. Close it with `await pool.close()`."""
+    pool = await asyncpg.create_pool(
+        settings.url,
+        min_size=settings.pool_min,
+        max_size=settings.pool_max,
+        command_timeout=settings.command_timeout_s,
+        init=_prepare,
+    )
+    assert pool is not None
+    return pool

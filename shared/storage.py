@@ -1,0 +1,312 @@
+"""Object storage over S3: streaming transfers, presigned URLs, multipart uploads (design, section 6).
+
+URLs are signed here, without network, for whatever origin the client sees storage at; the services themselves talk
+to the internal endpoint.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+
+import aioboto3
+import msgspec
+from aiobotocore.config import AioConfig
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from shared import settings
+from shared.settings import MIB
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+CHUNK_BYTES = MIB
+MULTIPART_DAYS = 1
+SAFE_TYPES = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/webp",
+        "image/gif",
+        "image/bmp",
+        "image/tiff",
+        "application/json",
+        "text/plain",
+        "text/csv",
+        "application/zip",
+        "application/octet-stream",
+    }
+)
+"""Content types a download may carry; everything else goes out as octet-stream."""
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """What HEAD says of an object."""
+
+    size: int
+    etag: str
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A downloaded object: size in bytes, hex SHA-256, ETag."""
+
+    size: int
+    sha256: str
+    etag: str
+
+
+class ObjectChanged(Exception):
+    """The object is not (any more) the one expected: other ETag, hash or size, or gone."""
+
+
+class ObjectTooLarge(Exception):
+    """The object is larger than the limit given."""
+
+
+def _missing(error: ClientError) -> bool:
+    return error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412)
+
+
+class ObjectStore:
+    """One bucket. Keys are ours; clients see them only inside presigned URLs."""
+
+    def __init__(self, client: "S3Client", config: settings.Storage) -> None:
+        self._s3 = client
+        self._config = config
+        self._bucket = config.bucket
+        self._credentials = Credentials(config.access_key, config.secret_key)
+
+    async def prepare_bucket(self, allowed_origins: list[str] | None = None) -> None:
+        """Create the bucket with CORS for browsers and the rule that ends unfinished uploads. May be called twice."""
+        try:
+            await self._s3.create_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("BucketAlreadyExists", "BucketAlreadyOwnedByYou"):
+                raise
+        await self._s3.put_bucket_cors(
+            Bucket=self._bucket,
+            CORSConfiguration={
+                "CORSRules": [
+                    {
+                        "AllowedOrigins": allowed_origins or ["*"],
+                        "AllowedMethods": ["GET", "PUT", "HEAD"],
+                        "AllowedHeaders": ["*"],
+                        "ExposeHeaders": ["ETag"],
+                        "MaxAgeSeconds": 3600,
+                    }
+                ]
+            },
+        )
+        await self._s3.put_bucket_lifecycle_configuration(
+            Bucket=self._bucket,
+            LifecycleConfiguration={
+                "Rules": [
+                    {
+                        "ID": "unfinished-uploads",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": "quarantine/"},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": MULTIPART_DAYS},
+                        "Expiration": {"Days": MULTIPART_DAYS + 1},
+                    }
+                ]
+            },
+        )
+
+    # -- presigned URLs -------------------------------------------------------------------------------------------
+
+    def presign_put(self, key: str, *, origin: str) -> str:
+        """URL for a plain PUT without further headers; valid for 15 minutes by default."""
+        return self._presign("PUT", key, origin=origin, expires_s=self._config.upload_expires_s)
+
+    def presign_part(self, key: str, upload_id: str, number: int, *, origin: str) -> str:
+        """URL for the PUT of one part (1 to 10,000) of a multipart upload."""
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        return self._presign("PUT", key, origin=origin, expires_s=self._config.upload_expires_s, query=query)
+
+    def presign_get(self, key: str, *, origin: str, filename: str, content_type: str) -> str:
+        """URL for a download as attachment; a type that is not on the list becomes octet-stream."""
+        safe = content_type if content_type in SAFE_TYPES else "application/octet-stream"
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename) or "file"
+        query = {
+            "response-content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}",
+            "response-content-type": safe,
+        }
+        return self._presign("GET", key, origin=origin, expires_s=self._config.download_expires_s, query=query)
+
+    def _presign(
+        self, method: str, key: str, *, origin: str, expires_s: int, query: dict[str, str] | None = None
+    ) -> str:
+        request = AWSRequest(
+            method=method,
+            url=f"{origin.rstrip('/')}/{self._bucket}/{quote(key, safe='/~')}",
+            params=query or {},
+        )
+        S3SigV4QueryAuth(self._credentials, "s3", self._config.region, expires=expires_s).add_auth(request)
+        return str(request.url if not query else request.prepare().url)
+
+    # -- objects --------------------------------------------------------------------------------------------------
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """Size and ETag, or None when there is no such object."""
+        try:
+            answer = await self._s3.head_object(Bucket=self._bucket, Key=key)
+        except ClientError as error:
+            if _missing(error):
+                return None
+            raise
+        return ObjectInfo(answer["ContentLength"], answer["ETag"])
+
+    async def fetch(self, key: str, target: Path, *, limit_bytes: int, etag: str | None = None) -> Fetched:
+        """Stream an object to a file, hashing on the way.
+
+        Raises ObjectChanged when it is gone or its ETag is not `etag`, ObjectTooLarge past `limit_bytes`.
+        """
+        extra: dict[str, Any] = {"IfMatch": etag} if etag else {}
+        try:
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key, **extra)
+        except ClientError as error:
+            if _missing(error):
+                raise ObjectChanged(key) from None
+            raise
+        digest, size = hashlib.sha256(), 0
+
+        def take(out: BinaryIO, chunk: bytes) -> None:
+            digest.update(chunk)
+            out.write(chunk)
+
+        async with answer["Body"] as body:
+            with target.open("wb") as out:
+                async for chunk in body.content.iter_chunked(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        raise ObjectTooLarge(key)
+                    if len(chunk) < 65536:
+                        take(out, chunk)
+                    else:
+                        await asyncio.to_thread(take, out, chunk)
+        if size != answer["ContentLength"]:
+            raise ConnectionError(f"{key}: got {size} of {answer['ContentLength']} bytes")
+        return Fetched(size, digest.hexdigest(), answer["ETag"])
+
+    async def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        """Read a small object whole; None when there is none. At most `limit_bytes` are read."""
+        try:
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{limit_bytes - 1}")
+        except ClientError as error:
+            if _missing(error) or error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
+                return b"" if not _missing(error) else None
+            raise
+        async with answer["Body"] as body:
+            return await body.read()
+
+    async def copy(self, source: str, target: str, *, etag: str) -> None:
+        """Copy on the server if the source still has `etag`; raises ObjectChanged when it has not."""
+        try:
+            await self._s3.copy_object(
+                Bucket=self._bucket,
+                Key=target,
+                CopySource={"Bucket": self._bucket, "Key": source},
+                CopySourceIfMatch=etag,
+            )
+        except ClientError as error:
+            if _missing(error):
+                raise ObjectChanged(source) from None
+            raise
+
+    async def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Store bytes under a key."""
+        await self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
+
+    async def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
+        """Store a file under a key; large ones go in parts."""
+        await self._s3.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
+
+    async def delete(self, *keys: str) -> None:
+        """Delete objects; those that are not there do not matter."""
+        for start in range(0, len(keys), 1000):
+            batch = [{"Key": key} for key in keys[start : start + 1000]]
+            await self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})  # type: ignore[typeddict-item]
+
+    async def list(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
+        """Yield (key, size in bytes) of every object below a prefix."""
+        async for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                yield entry["Key"], entry["Size"]
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete every object below a prefix; return how many there were."""
+        keys = [key async for key, _ in self.list(prefix)]
+        await self.delete(*keys)
+        return len(keys)
+
+    # -- multipart ------------------------------------------------------------------------------------------------
+
+    async def start_multipart(self, key: str) -> str:
+        """Begin a multipart upload and return its id."""
+        answer = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key)
+        return answer["UploadId"]
+
+    async def uploaded_parts(self, key: str, upload_id: str) -> list[dict[str, Any]]:
+        """Parts that have arrived: `{number, size, etag}`; raises ObjectChanged when the upload is gone."""
+        try:
+            answer = await self._s3.list_parts(Bucket=self._bucket, Key=key, UploadId=upload_id, MaxParts=10_000)
+        except ClientError as error:
+            if _missing(error):
+                raise ObjectChanged(key) from None
+            raise
+        return [
+            {"number": part["PartNumber"], "size": part["Size"], "etag": part["ETag"]}
+            for part in answer.get("Parts", [])
+        ]
+
+    async def complete_multipart(self, key: str, upload_id: str, parts: "list[dict[str, Any]]") -> None:
+        """Join the parts `{number, etag}`; raises ObjectChanged when one is missing or differs."""
+        try:
+            await self._s3.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": [{"PartNumber": p["number"], "ETag": p["etag"]} for p in parts]},
+            )
+        except ClientError as error:
+            if 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                raise ObjectChanged(key) from None
+            raise
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Drop a multipart upload with its parts; one that is gone does not matter."""
+        try:
+            await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if not _missing(error):
+                raise
+
+
+@asynccontextmanager
+async def open_storage(config: settings.Storage) -> AsyncIterator[ObjectStore]:
+    """Open the one client of this process."""
+    session = aioboto3.Session(
+        aws_access_key_id=config.access_key, aws_secret_access_key=config.secret_key, region_name=config.region
+    )
+    async with session.client(
+        "s3",
+        endpoint_url=config.endpoint,
+        config=AioConfig(
+            s3={"addressing_style": "path"},
+            signature_version="s3v4",
+            retries={"max_attempts": 3, "mode": "standard"},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=32,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    ) as client:
+        yield ObjectStore(client, config)

@@ -1,0 +1,68 @@
+"""State changes of versions and jobs: guarded UPDATE and outbox row in one transaction (design, sections 4 and 5).
+
+    row = await transitions.move(pool, "job", "claim_job", id=…, worker=…, lease_s=30)
+    await outbox.publish(row["id"])
+
+`None` means that no row moved: somebody else was first, and the caller has nothing to do.
+"""
+
+from typing import Any
+
+import msgspec
+
+from shared.db import Connection, Pool, Row, load_queries
+from shared.events import Noun, job_event, subject, version_event
+from shared.ids import new_id
+from shared.tracing import current_traceparent
+
+_queries = load_queries("transitions")
+_outbox = load_queries("outbox")
+
+
+async def record_event(connection: Connection, noun: Noun, row: Row, *, delay_s: float = 0.0) -> None:
+    """Write the event of the state that `row` has just entered; call it inside the transaction of the change.
+
+    With `delay_s` the relay sends it that much later: how a retry waits without holding a slot.
+    """
+    body = version_event(row) if noun == "version" else job_event(row)
+    subject_ = subject(noun, row["status"], body.owner_id, body.id)
+    await _outbox.add_event(
+        connection,
+        id=new_id(),
+        object_id=row["id"],
+        rev=row["rev"],
+        subject=subject_,
+        type=".".join(subject_.split(".")[:2]),
+        data=msgspec.to_builtins(body),
+        traceparent=current_traceparent(),
+        delay_s=delay_s,
+    )
+
+
+async def move(pool: Pool, noun: Noun, query: str, *, delay_s: float = 0.0, **parameters: Any) -> Row | None:
+    """Run one guarded transition of `transitions.sql` and record its event; None when no row moved."""
+    async with pool.acquire() as connection, connection.transaction():
+        row: Row | None = await getattr(_queries, query)(connection, **parameters)
+        if row is not None:
+            await record_event(connection, noun, row, delay_s=delay_s)
+        return row
+
+
+async def move_many(pool: Pool, noun: Noun, query: str, **parameters: Any) -> list[Row]:
+    """Run a transition that may move many rows, and record an event for each."""
+    async with pool.acquire() as connection, connection.transaction():
+        rows: list[Row] = [row async for row in getattr(_queries, query)(connection, **parameters)]
+        for row in rows:
+            await record_event(connection, noun, row)
+        return rows
+
+
+async def renew(pool: Pool, noun: Noun, *, id: Any, epoch: int, lease_s: float) -> bool:
+    """Prolong a lease; False when it is lost (canceled, or taken over by somebody newer)."""
+    query = _queries.renew_version if noun == "version" else _queries.renew_job
+    return await query(pool, id=id, epoch=epoch, lease_s=lease_s) is not None
+
+
+async def note(pool: Pool, query: str, **parameters: Any) -> bool:
+    """Write progress that makes no event (`note_version`, `note_package`); False when the lease is lost."""
+    return await getattr(_queries, query)(pool, **parameters) is not None

@@ -5,12 +5,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import nats
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, PersistMode, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import BadRequestError, NotFoundError
 
 from shared.events import ADVISORIES, EVENTS, LOGS
@@ -22,17 +23,14 @@ DEDUP_WINDOW_S = 120.0
 DAY_S = 86_400.0
 
 
-@dataclass(kw_only=True)
-class _StreamConfig(StreamConfig):
-    """Adds the field of nats-server 2.12 that nats-py does not know yet."""
-
-    persist_mode: str | None = None
-
-
-def _streams(replicas: int) -> list[_StreamConfig]:
-    common = {"retention": RetentionPolicy.LIMITS, "discard": DiscardPolicy.OLD, "num_replicas": replicas}
+def _streams(replicas: int) -> list[StreamConfig]:
+    common: dict[str, Any] = {
+        "retention": RetentionPolicy.LIMITS,
+        "discard": DiscardPolicy.OLD,
+        "num_replicas": replicas,
+    }
     return [
-        _StreamConfig(
+        StreamConfig(
             name=EVENTS,
             subjects=["version.>", "job.>"],
             storage=StorageType.FILE,
@@ -42,16 +40,16 @@ def _streams(replicas: int) -> list[_StreamConfig]:
             **common,
         ),
         # Lines need no fsync each: the whole log goes to storage. `async` is for a single replica only.
-        _StreamConfig(
+        StreamConfig(
             name=LOGS,
             subjects=["log.>"],
             storage=StorageType.FILE,
             max_age=3600.0,
             max_bytes=512 * MIB,
-            persist_mode="async" if replicas == 1 else None,
+            persist_mode=PersistMode.ASYNC if replicas == 1 else None,
             **common,
         ),
-        _StreamConfig(
+        StreamConfig(
             name=ADVISORIES,
             subjects=[
                 "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",

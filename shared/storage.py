@@ -135,7 +135,9 @@ class ObjectStore:
         safe = content_type if content_type in SAFE_TYPES else "application/octet-stream"
         plain = re.sub(r"[^A-Za-z0-9._-]", "_", filename) or "file"
         query = {
-            "response-content-disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}",
+            "response-content-disposition": (
+                f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+            ),
             "response-content-type": safe,
         }
         return self._presign("GET", key, origin=origin, expires_s=self._config.download_expires_s, query=query)
@@ -234,7 +236,7 @@ class ObjectStore:
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             await self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})  # type: ignore[typeddict-item]
 
-    async def list(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
+    async def list_keys(self, prefix: str) -> AsyncIterator[tuple[str, int]]:
         """Yield (key, size in bytes) of every object below a prefix."""
         async for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
@@ -242,7 +244,7 @@ class ObjectStore:
 
     async def delete_prefix(self, prefix: str) -> int:
         """Delete every object below a prefix; return how many there were."""
-        keys = [key async for key, _ in self.list(prefix)]
+        keys = [key async for key, _ in self.list_keys(prefix)]
         await self.delete(*keys)
         return len(keys)
 
@@ -266,7 +268,7 @@ class ObjectStore:
             for part in answer.get("Parts", [])
         ]
 
-    async def complete_multipart(self, key: str, upload_id: str, parts: "list[dict[str, Any]]") -> None:
+    async def complete_multipart(self, key: str, upload_id: str, parts: list[dict[str, Any]]) -> None:
         """Join the parts `{number, etag}`; raises ObjectChanged when one is missing or differs."""
         try:
             await self._s3.complete_multipart_upload(

@@ -8,18 +8,22 @@ from asyncpg.pool import PoolConnectionProxy
 
 from shared.settings import Database
 
-type_json = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder()
 
 Row = asyncpg.Record
 Pool = asyncpg.Pool
 Connection = asyncpg.Connection | PoolConnectionProxy
 
 
+def _encode_json(value: Any) -> str:
+    return _encoder.encode(value).decode()
+
+
 async def _prepare(connection: Any) -> None:
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
             name,
-            encoder=lambda value: type_json.encode(value).decode(),
+            encoder=_encode_json,
             decoder=msgspec.json.decode,
             schema="pg_catalog",
         )

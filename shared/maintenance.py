@@ -1,0 +1,153 @@
+"""What keeps every object moving to an end: the sweeper and the dead-letter collector (design, sections 4 and 5).
+
+Every service that has the database runs these; guarded updates make it harmless that several do.
+"""
+
+import asyncio
+import re
+from uuid import UUID
+
+import msgspec
+import structlog
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from shared import transitions
+from shared.bus import BusConnection
+from shared.db import Pool, load_queries
+from shared.events import ADVISORIES, EVENTS
+from shared.ids import new_id
+from shared.outbox import Outbox
+from shared.settings import Work
+from shared.storage import ObjectStore
+
+log = structlog.get_logger()
+_outbox = load_queries("outbox")
+_transitions = load_queries("transitions")
+_workers = load_queries("workers")
+
+STREAM_DAYS = 7
+TRIM_EVERY = 500
+"""Sweeps between two trims of the outbox."""
+
+EXPIRED = (
+    "The platform could not finish this in time ({what}); it was tried until its deadline. "
+    "This is not the model's fault: try again, and tell the operator when it persists."
+)
+
+
+async def sweep_once(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Work) -> int:
+    """One round: expire, requeue, emit again, drop rows never uploaded. Returns how many objects were touched."""
+    moved: list[UUID] = []
+    for row in await transitions.move_many(pool, "version", "expire_versions", message=EXPIRED.format(what="build")):
+        moved.append(row["id"])
+    for row in await transitions.move_many(pool, "job", "expire_jobs", message=EXPIRED.format(what="job")):
+        moved.append(row["id"])
+    for row in await transitions.move_many(pool, "version", "requeue_expired_versions"):
+        moved.append(row["id"])
+    for row in await transitions.move_many(pool, "job", "requeue_expired_jobs"):
+        moved.append(row["id"])
+    async for row in _outbox.reemit_lost_versions(pool, after_s=work.reemit_after_s):
+        moved.append(row["object_id"])
+    async for row in _outbox.reemit_lost_jobs(pool, after_s=work.reemit_after_s):
+        moved.append(row["object_id"])
+    for object_id in moved:
+        await outbox.publish(object_id)
+    return len(moved) + await _expire_uploads(pool, storage, work)
+
+
+async def _expire_uploads(pool: Pool, storage: ObjectStore, work: Work) -> int:
+    rows = [row async for row in _transitions.expire_version_uploads(pool, hours=work.upload_expires_h)]
+    for row in rows:
+        if row["upload_id"]:
+            await storage.abort_multipart(row["upload_key"], row["upload_id"])
+    rows += [row async for row in _transitions.expire_job_uploads(pool, hours=work.upload_expires_h)]
+    await storage.delete(*[row["upload_key"] for row in rows])
+    return len(rows)
+
+
+async def sweep(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Work) -> None:
+    """Sweep for ever; a part that is away is tried again."""
+    rounds = 0
+    while True:
+        try:
+            if touched := await sweep_once(pool, outbox, storage, work):
+                log.info("sweeper moved objects", objects=touched)
+            if rounds % TRIM_EVERY == 0:
+                await _outbox.trim(pool, days=STREAM_DAYS)
+            rounds += 1
+        except Exception as error:
+            log.warning("sweeper will try again", error=repr(error))
+        await asyncio.sleep(work.sweep_every_s)
+
+
+class _Advisory(msgspec.Struct):
+    """Fields of JetStream's MAX_DELIVERIES and TERMINATED advisories that we use."""
+
+    type: str
+    stream: str
+    consumer: str
+    stream_seq: int
+    deliveries: int = 0
+    reason: str = ""
+
+
+_OBJECT = re.compile(r"^(?:version|job)\.\w+\.[0-9a-f-]{36}\.([0-9a-f-]{36})$")
+
+
+async def collect_dead_letters(pool: Pool, bus: BusConnection) -> None:
+    """Turn JetStream's advisories into rows that an operator can read and redrive; runs for ever."""
+    config = ConsumerConfig(
+        durable_name="dead-letters",
+        ack_policy=AckPolicy.EXPLICIT,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_wait=30.0,
+    )
+    while True:
+        try:
+            await bus.js.add_consumer(ADVISORIES, config)
+            subscription = await bus.js.pull_subscribe_bind("dead-letters", stream=ADVISORIES)
+            try:
+                while True:
+                    try:
+                        [message] = await subscription.fetch(1, timeout=60, heartbeat=10)
+                    except TimeoutError:
+                        continue
+                    await _store_dead_letter(pool, bus, msgspec.json.decode(message.data, type=_Advisory))
+                    await message.ack_sync()
+            finally:
+                await subscription.unsubscribe()
+        except Exception as error:
+            log.warning("dead-letter collector will try again", error=repr(error))
+            await asyncio.sleep(5)
+
+
+async def _store_dead_letter(pool: Pool, bus: BusConnection, advisory: _Advisory) -> None:
+    if advisory.stream != EVENTS:
+        return
+    try:
+        subject = (await bus.js.get_msg(EVENTS, advisory.stream_seq)).subject or ""
+    except Exception as error:
+        log.info("the message of a dead letter is gone", seq=advisory.stream_seq, error=repr(error))
+        subject = ""
+    match = _OBJECT.match(subject)
+    await _workers.add_dead_letter(
+        pool,
+        id=new_id(),
+        kind=advisory.type.rsplit(".", 1)[-1],
+        stream=advisory.stream,
+        consumer=advisory.consumer,
+        stream_seq=advisory.stream_seq,
+        deliveries=advisory.deliveries,
+        subject=subject,
+        object_id=UUID(match.group(1)) if match else None,
+        reason=advisory.reason,
+    )
+    log.error("dead letter", subject=subject, consumer=advisory.consumer, deliveries=advisory.deliveries)
+
+
+async def run_maintenance(pool: Pool, bus: BusConnection, outbox: Outbox, storage: ObjectStore, work: Work) -> None:
+    """Relay, sweeper and dead-letter collector together, for ever; cancel to stop."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(outbox.relay(every_s=work.relay_every_s), name="relay")
+        group.create_task(sweep(pool, outbox, storage, work), name="sweeper")
+        group.create_task(collect_dead_letters(pool, bus), name="dead-letters")

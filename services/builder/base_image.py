@@ -41,7 +41,8 @@ ldconfig
 python -m compileall -q -j 0 "$(python -c 'import os; print(os.path.dirname(os.__file__))')" || true
 python - <<'CHECK'
 import ctypes, pwd, sqlite3, ssl, lzma, bz2, zlib, uuid
-for library in ("libGL.so.1", "libgthread-2.0.so.0", "libgomp.so.1", "libSM.so.6", "libXext.so.6", "libXrender.so.1", "libstdc++.so.6"):
+names = "libGL.so.1 libgthread-2.0.so.0 libgomp.so.1 libSM.so.6 libXext.so.6 libXrender.so.1 libstdc++.so.6"
+for library in names.split():
     ctypes.CDLL(library)
 assert pwd.getpwnam("model").pw_uid == 65532 and pwd.getpwnam("build").pw_uid == 65533
 CHECK
@@ -234,7 +235,7 @@ async def _import_tar(docker: aiodocker.Docker, tree: Path, reference: str, chan
 async def _build(
     docker: aiodocker.Docker, steps: list[str], files: dict[str, Path], reference: str, labels: dict[str, str]
 ) -> None:
-    """Build from Dockerfile lines and files with the engine's build endpoint; raises PlatformFault with its last words."""
+    """Build from Dockerfile lines and files with the build endpoint; raises PlatformFault with its last words."""
     with await asyncio.to_thread(_context, steps, files) as context:
         said: list[str] = []
         try:
@@ -247,7 +248,7 @@ async def _build(
 
 
 def _context(steps: list[str], files: dict[str, Path]) -> BinaryIO:
-    context = cast(BinaryIO, tempfile.TemporaryFile(dir=_cache()))  # on the data folder's disk, gone when closed
+    context = cast(BinaryIO, tempfile.TemporaryFile(dir=_cache()))  # noqa: SIM115 - the caller closes it, and it is gone
     with tarfile.open(fileobj=context, mode="w") as tar:
         dockerfile = "\n".join(steps).encode()
         info = tarfile.TarInfo("Dockerfile")

@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from shared.errors import PlatformFault
 
@@ -20,22 +21,28 @@ SUITES = {"3.11": "bookworm", "3.13": "trixie"}
 """Debian release that carries each Python."""
 
 BASE_PACKAGES = {
-    "common": (
-        "base-files coreutils dash debianutils findutils grep hostname libc-bin media-types netbase python3 sed tzdata "
-        "libgl1 libgomp1 libsm6 libxext6 libxrender1"
-    ).split(),
+    "common": [
+        *("base-files", "coreutils", "dash", "debianutils", "findutils", "grep", "hostname", "libc-bin", "sed"),
+        *("media-types", "netbase", "python3", "tzdata"),
+        *("libgl1", "libgomp1", "libsm6", "libxext6", "libxrender1"),
+    ],
     "bookworm": ["libglib2.0-0", "python3-distutils"],
     "trixie": ["libglib2.0-0t64"],
 }
-TOOLCHAIN_PACKAGES = "bash binutils g++ gcc git gzip libc6-dev make patch pkgconf python3-dev tar xz-utils".split()
+TOOLCHAIN_PACKAGES = [
+    *("bash", "binutils", "g++", "gcc", "git", "gzip", "libc6-dev", "make", "patch", "pkgconf"),
+    *("python3-dev", "tar", "xz-utils"),
+]
 
 LEFT_OUT = re.compile(
-    r"""^( libllvm.* | libz3-.* | libgl1-mesa-dri | libglx-mesa0 | libglapi-mesa | mesa-.* | libgbm1 | libdrm.* | libsensors.*
-    | libpciaccess0 | libedit2 | libelf1.* | libicu.* | libxml2.* | libx11-data | libx11-xcb1 | libxcb-(dri|glx|present|randr|sync|xfixes).*
-    | libxshmfence1 | libxxf86vm1 | libxfixes3 | libvulkan.* | libwayland.*
-    | debconf | dpkg | dpkg-dev | libdpkg-perl | sysvinit-utils | init-system-helpers | lsb-base | x11-common | libaudit.* | libpam.* | libcap-ng0 | adduser | passwd | login.*
-    | mawk | ca-certificates | openssl | perl.* | libperl.* | liberror-perl | install-info | sensible-utils
-    | python3-doc | libjs-.* | javascript-common | python3-setuptools | python3-pkg-resources | libblkid1 )$""",
+    r"""^( libllvm.* | libz3-.* | libgl1-mesa-dri | libglx-mesa0 | libglapi-mesa | mesa-.* | libgbm1 | libdrm.*
+    | libsensors.* | libpciaccess0 | libedit2 | libelf1.* | libicu.* | libxml2.* | libvulkan.* | libwayland.*
+    | libx11-data | libx11-xcb1 | libxcb-(dri|glx|present|randr|sync|xfixes).* | libxshmfence1 | libxxf86vm1
+    | libxfixes3 | x11-common | lsb-base | libblkid1
+    | debconf | dpkg | dpkg-dev | libdpkg-perl | sysvinit-utils | init-system-helpers | install-info | sensible-utils
+    | libaudit.* | libpam.* | libcap-ng0 | adduser | passwd | login.* | mawk | ca-certificates | openssl
+    | perl.* | libperl.* | liberror-perl | python3-doc | libjs-.* | javascript-common
+    | python3-setuptools | python3-pkg-resources )$""",
     re.VERBOSE,
 )
 """Dependencies that only drivers, package tools and documentation use: a GL library must load, not draw."""
@@ -55,8 +62,8 @@ ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 FOLDERS = {  # path: (mode, uid)
-    **{p: (0o755, 0) for p in ("etc", "usr", "usr/bin", "usr/lib", "usr/local", "usr/local/bin", "usr/sbin", "var")},
-    **{p: (0o755, 0) for p in ("dev", "proc", "sys", "run", "opt", "app", "workspace", "workspace/in")},
+    **dict.fromkeys(["etc", "usr", "usr/bin", "usr/lib", "usr/local", "usr/local/bin", "usr/sbin", "var"], (0o755, 0)),
+    **dict.fromkeys(["dev", "proc", "sys", "run", "opt", "app", "workspace", "workspace/in"], (0o755, 0)),
     "workspace/out": (0o755, 65532),
     "opt/venv": (0o755, 65533),
     "root": (0o700, 0),
@@ -67,7 +74,8 @@ FOLDERS = {  # path: (mode, uid)
 
 def recipe() -> str:
     """Everything here that decides what is in a base image; a change makes a new one."""
-    return repr((BASE_PACKAGES, LEFT_OUT.pattern, DROPPED_PATHS.pattern, ETC, FOLDERS, "1"))
+    left_out = "".join(LEFT_OUT.pattern.split())
+    return repr((BASE_PACKAGES, left_out, DROPPED_PATHS.pattern, ETC, FOLDERS, "layout 2"))
 
 
 def can_make() -> str | None:
@@ -146,7 +154,8 @@ class _Apt:
         (state / "apt.conf").write_text(
             f'Dir::State "{state}"; Dir::State::Lists "{state}/lists"; Dir::State::status "{state}/status";\n'
             f'Dir::Cache "{state}/cache"; Dir::Etc::sourcelist "{state}/sources.list";\n'
-            'Dir::Etc::sourceparts "/dev/null"; Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";\n'
+            'Dir::Etc::sourceparts "/dev/null";\n'
+            'Dir::Etc::preferences "/dev/null"; Dir::Etc::preferencesparts "/dev/null";\n'
             'APT::Install-Recommends "false"; APT::Install-Suggests "false"; Acquire::Languages "none";\n'
             f'APT::Architecture "{arch}"; APT::Architectures {{ "{arch}"; }}; APT::Sandbox::User "root";\n'
             'Acquire::Retries "3"; Acquire::http::Timeout "30"; Acquire::https::Timeout "30";\n'
@@ -209,11 +218,16 @@ class _Merge:
             self.file(path, source.read_bytes(), 0o755)
 
     def add_deb(self, deb: Path) -> None:
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
-            with tarfile.open(fileobj=process.stdout, mode="r|") as package:
-                for info in package:
-                    self._add_member(package, info)
-        if process.returncode != 0:
+        with (
+            subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as package,
+        ):
+            for info in package:
+                self._add_member(package, info)
+        about = subprocess.run(["dpkg-deb", "--field", str(deb)], capture_output=True, check=False)
+        # where vulnerability scanners look for the packages of an image without dpkg
+        self.file(f"var/lib/dpkg/status.d/{deb.name.split('_', 1)[0]}", about.stdout)
+        if process.returncode or about.returncode:
             raise PlatformFault(f"{deb} cannot be unpacked; delete it and start again")
 
     def _add_member(self, package: tarfile.TarFile, info: tarfile.TarInfo) -> None:
@@ -237,7 +251,7 @@ class _Merge:
         info.size, info.mode = len(body), mode
         self._add(info, BytesIO(body))
 
-    def _add(self, info: tarfile.TarInfo, body: "tarfile.ExFileObject | BytesIO | None" = None) -> None:
+    def _add(self, info: tarfile.TarInfo, body: IO[bytes] | None = None) -> None:
         if info.name in self._seen:  # a directory of several packages, or a path the skeleton owns
             return
         self._seen.add(info.name)

@@ -35,12 +35,16 @@ def load(group: type[S], environ: dict[str, str] | None = None) -> S:
         name = f"{group.prefix}{field.name.upper()}"
         if (raw := env.get(name, "")) != "":
             try:
-                values[field.name] = msgspec.convert(raw, field.type, strict=False)
+                values[field.name] = msgspec.convert(raw, field.type, strict=False, dec_hook=_path)
             except msgspec.ValidationError as error:
                 raise SystemExit(f"setting {name}={raw!r}: {error}") from None
         elif field.required:
             raise SystemExit(f"setting {name} is missing; start with `make up`, or set it (docs/operations.md)")
     return group(**values)
+
+
+def _path(kind: type, value: Any) -> Any:
+    return kind(value)
 
 
 def load_env_file(data: Path | str | None = None) -> dict[str, str]:

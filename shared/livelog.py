@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 import structlog
+from nats.js.api import PubAck
 
 from shared.bus import BusConnection
 from shared.settings import Limits
@@ -39,7 +40,7 @@ class LiveLog:
         self._tail: deque[str] = deque()
         self._tail_bytes = 0
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
-        self._acks: set[asyncio.Future[object]] = set()
+        self._acks: set[asyncio.Future[PubAck]] = set()
         self._file = path.open("w", encoding="utf-8")
         self._pump: asyncio.Task[None] | None = None
         self.truncated = False
@@ -102,7 +103,7 @@ class LiveLog:
             self._acks.add(ack)
             ack.add_done_callback(self._acked)
 
-    def _acked(self, ack: "asyncio.Future[object]") -> None:
+    def _acked(self, ack: "asyncio.Future[PubAck]") -> None:
         self._acks.discard(ack)
         if not ack.cancelled() and (error := ack.exception()) is not None:
             log.debug("live log line not stored", error=repr(error))

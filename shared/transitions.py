@@ -66,3 +66,10 @@ async def renew(pool: Pool, noun: Noun, *, id: Any, epoch: int, lease_s: float) 
 async def note(pool: Pool, query: str, **parameters: Any) -> bool:
     """Write progress that makes no event (`note_version`, `note_package`); False when the lease is lost."""
     return await getattr(_queries, query)(pool, **parameters) is not None
+
+
+async def ended_as(pool: Pool, noun: Noun, id: Any, epoch: int, status: str) -> bool:
+    """Tell whether the object stands in `status` by this epoch's hand (a commit whose answer was lost)."""
+    query = _queries.version_state if noun == "version" else _queries.job_state
+    row = await query(pool, id=id)
+    return row is not None and row["epoch"] == epoch and row["status"] == status

@@ -148,3 +148,11 @@ RETURNING *;
 DELETE FROM jobs
 WHERE status = 'UPLOADING' AND created_at < now() - :hours * interval '1 hour'
 RETURNING id, upload_key;
+
+-- name: version_state^
+-- Where a version stands.
+SELECT status, epoch FROM versions WHERE id = :id;
+
+-- name: job_state^
+-- Where a job stands.
+SELECT status, epoch FROM jobs WHERE id = :id;

@@ -1,0 +1,349 @@
+"""The life of a worker: take a message, claim its row, keep the lease, finish, acknowledge (design, sections 4 and 5).
+
+    message → claim (epoch + 1) → handle, with lease and message kept alive → finish (guarded by the epoch) → ack
+
+The row decides, never the message: a message whose row cannot be claimed is acknowledged and forgotten, because the
+sweeper owns queued rows nobody took and leases that ran out.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import FetchTimeoutError
+from prometheus_client import Counter, Gauge, Histogram
+
+from shared import transitions
+from shared.bus import BusConnection
+from shared.db import Pool, Row
+from shared.errors import PlatformFault
+from shared.events import EVENTS, Noun
+from shared.outbox import Outbox
+from shared.settings import Work
+from shared.tracing import follow
+
+log = structlog.get_logger()
+
+FETCH_S, FETCH_HEARTBEAT_S = 5.0, 2.0
+SILENT_FETCHES = 2
+"""So many fetches without any answer: the consumer may be gone."""
+MAX_DELIVER = 20
+RETRY_DELAY_MAX_S = 30.0
+FINISH_TRIES = 8
+
+ended = Counter("clinai_work_ended_total", "Builds and jobs that came to an end here", ["noun", "status", "code"])
+running = Gauge("clinai_work_running", "Builds and jobs running here", ["noun"])
+duration = Histogram(
+    "clinai_work_seconds",
+    "From claim to commit, in seconds",
+    ["noun"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """An object this worker owns until it finishes it or loses the lease."""
+
+    noun: Noun
+    row: Row
+
+    @property
+    def id(self) -> UUID:
+        """The version's or job's id."""
+        return self.row["id"]  # type: ignore[no-any-return]
+
+    @property
+    def epoch(self) -> int:
+        """The fence: results of an older epoch are discarded."""
+        return self.row["epoch"]  # type: ignore[no-any-return]
+
+    @property
+    def owner_id(self) -> UUID:
+        """Whose it is: a version's owner, a job's user."""
+        return self.row["owner_id" if self.noun == "version" else "user_id"]  # type: ignore[no-any-return]
+
+
+Finish = dict[str, Any]
+"""Parameters of `finish_version` or `finish_job`, `status` among them; id and epoch are added here."""
+
+
+class Worker:
+    """Runs `handle` for each claimed object, `slots` at once.
+
+    `handle(claim)` returns how to finish. It raises PlatformFault (or anything unforeseen) to have the object tried
+    again later, and must clean up after itself when it is cancelled. `discard(claim)` removes what a finished handler
+    stored when it turns out that somebody newer owns the object.
+    """
+
+    def __init__(
+        self,
+        noun: Noun,
+        *,
+        durable: str,
+        filter_subject: str,
+        worker: str,
+        slots: int,
+        pool: Pool,
+        bus: BusConnection,
+        outbox: Outbox,
+        work: Work,
+        handle: Callable[[Claim], Awaitable[Finish]],
+        discard: Callable[[Claim], Awaitable[None]],
+        failure: Callable[[Claim, str], Finish],
+    ) -> None:
+        self._noun: Noun = noun
+        self._durable = durable
+        self._filter = filter_subject
+        self._worker = worker
+        self._slots = slots
+        self._pool = pool
+        self._bus = bus
+        self._outbox = outbox
+        self._work = work
+        self._handle = handle
+        self._discard = discard
+        self._failure = failure
+        self._handling: dict[UUID, asyncio.Task[None]] = {}
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._busy = 0
+        self._stopping = False
+
+    @property
+    def busy(self) -> int:
+        """Objects in work now."""
+        return self._busy
+
+    async def requeue_own(self) -> None:
+        """After a restart under the same name: what the former process held goes back to the queue at once."""
+        query = f"requeue_worker_{self._noun}s"
+        for row in await transitions.move_many(self._pool, self._noun, query, worker=self._worker):
+            log.info("requeued after a restart", id=str(row["id"]))
+            await self._outbox.publish(row["id"])
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what is held within the grace, and hand back the rest."""
+        canceled = await self._bus.nc.subscribe(f"{self._noun}.canceled.>", cb=self._on_canceled)
+        slots = [asyncio.create_task(self._slot(), name=f"slot-{n}") for n in range(self._slots)]
+        try:
+            await stop.wait()
+        finally:
+            self._stopping = True
+            for task in self._fetching:
+                task.cancel()
+            if self._handling:
+                log.info("finishing what is held", objects=len(self._handling), grace_s=self._work.stop_grace_s)
+                await asyncio.wait(list(self._handling.values()), timeout=self._work.stop_grace_s)
+            for task in self._handling.values():
+                task.cancel()
+            await asyncio.gather(*slots, return_exceptions=True)
+            with suppress(Exception):
+                await canceled.unsubscribe()
+
+    # -- taking messages ------------------------------------------------------------------------------------------
+
+    async def _slot(self) -> None:
+        """One object after the other; a bus that is away or a consumer that is gone is set right and tried again."""
+        while not self._stopping:
+            try:
+                subscription = await self._subscribe()
+            except Exception as error:
+                log.warning("cannot reach the queue; trying again", error=repr(error))
+                await asyncio.sleep(1)
+                continue
+            try:
+                await self._pull(subscription)
+            except Exception as error:
+                log.warning("the queue fell silent; subscribing again", error=repr(error))
+                await asyncio.sleep(1)
+            finally:
+                await self._leave(subscription)
+
+    async def _subscribe(self) -> JetStreamContext.PullSubscription:
+        await self._bus.js.add_consumer(
+            EVENTS,
+            ConsumerConfig(
+                durable_name=self._durable,
+                filter_subject=self._filter,
+                ack_policy=AckPolicy.EXPLICIT,
+                deliver_policy=DeliverPolicy.ALL,
+                ack_wait=self._work.ack_wait_s,
+                max_deliver=MAX_DELIVER,
+                max_ack_pending=10_000,
+            ),
+        )
+        return await self._bus.js.pull_subscribe_bind(self._durable, stream=EVENTS)
+
+    async def _leave(self, subscription: JetStreamContext.PullSubscription) -> None:
+        """Give back at once what was delivered but not taken; otherwise it would wait for its ack_wait."""
+        with suppress(Exception):
+            while subscription.pending_msgs:
+                [message] = await subscription.fetch(1, timeout=0.1)
+                await message.nak()
+            await subscription.unsubscribe()
+
+    async def _pull(self, subscription: JetStreamContext.PullSubscription) -> None:
+        """Fetch one message at a time: `fetch(n)` would wait for all n. Raises when the consumer seems gone."""
+        silent = 0
+        while not self._stopping:
+            task = asyncio.current_task()
+            assert task is not None
+            self._fetching.add(task)
+            try:
+                [message] = await subscription.fetch(1, timeout=FETCH_S, heartbeat=FETCH_HEARTBEAT_S)
+            except FetchTimeoutError:
+                silent = 0
+                continue
+            except NatsTimeoutError:
+                silent += 1
+                if silent >= SILENT_FETCHES:
+                    await subscription.consumer_info()
+                    raise
+                continue
+            except asyncio.CancelledError:
+                return
+            finally:
+                self._fetching.discard(task)
+            silent = 0
+            self._busy += 1
+            running.labels(self._noun).inc()
+            try:
+                await self._process(message)
+            finally:
+                self._busy -= 1
+                running.labels(self._noun).dec()
+                structlog.contextvars.unbind_contextvars(self._noun, "epoch", "trace")
+
+    async def _process(self, message: Msg) -> None:
+        try:
+            object_id = UUID(message.subject.rsplit(".", 1)[-1])
+        except ValueError:
+            await message.term()  # becomes a dead letter: no subject of ours looks like this
+            return
+        follow((message.headers or {}).get("traceparent", ""))
+        structlog.contextvars.bind_contextvars(**{self._noun: str(object_id)})
+        try:
+            row = await transitions.move(
+                self._pool,
+                self._noun,
+                f"claim_{self._noun}",
+                id=object_id,
+                worker=self._worker,
+                lease_s=self._work.lease_s,
+            )
+        except Exception as error:
+            log.warning("claim failed; the message comes again", error=repr(error))
+            with suppress(Exception):
+                await message.nak(delay=2)
+            return
+        if row is not None:
+            claim = Claim(self._noun, row)
+            task = asyncio.create_task(self._attempt(claim, message), name=f"{self._noun}-{object_id}")
+            self._handling[object_id] = task
+            await asyncio.wait([task])
+            if not task.cancelled() and (error_ := task.exception()):
+                log.error("worker failed outside the handler; the lease will run out", exc_info=error_)
+        with suppress(Exception):
+            await message.ack_sync(timeout=2)
+
+    async def _on_canceled(self, message: Msg) -> None:
+        with suppress(ValueError):
+            task = self._handling.get(UUID(message.subject.rsplit(".", 1)[-1]))
+            if task is not None:
+                task.cancel()
+
+    # -- one claimed object ---------------------------------------------------------------------------------------
+
+    async def _attempt(self, claim: Claim, message: Msg) -> None:
+        structlog.contextvars.bind_contextvars(epoch=claim.epoch)
+        started = time.monotonic()
+        task = asyncio.current_task()
+        assert task is not None
+        await self._outbox.publish(claim.id)
+        keeper = asyncio.create_task(self._keep(claim, message, task), name="lease")
+        try:
+            try:
+                finish = await self._handle(claim)
+            except asyncio.CancelledError:
+                self._handling.pop(claim.id, None)
+                if self._stopping:
+                    await self._hand_back(claim, delay_s=0.0)
+                else:
+                    log.info("stopped: canceled, or owned by somebody newer")
+                return
+            except Exception as error:
+                self._handling.pop(claim.id, None)
+                await self._retry_later(claim, error)
+                return
+            # From here on a cancel must not interrupt the commit; the guard decides who wins.
+            self._handling.pop(claim.id, None)
+            await self._commit(claim, finish)
+            duration.labels(self._noun).observe(time.monotonic() - started)
+        finally:
+            self._handling.pop(claim.id, None)
+            keeper.cancel()
+
+    async def _keep(self, claim: Claim, message: Msg, task: asyncio.Task[None]) -> None:
+        while True:
+            await asyncio.sleep(self._work.heartbeat_s)
+            try:
+                held = await transitions.renew(
+                    self._pool, self._noun, id=claim.id, epoch=claim.epoch, lease_s=self._work.lease_s
+                )
+                await message.in_progress()
+            except Exception as error:
+                log.warning("lease not renewed; trying again", error=repr(error))
+                continue
+            if not held and claim.id in self._handling:
+                task.cancel()
+                return
+
+    async def _commit(self, claim: Claim, finish: Finish) -> None:
+        """Write the end. After a lost answer the retry finds the row already moved, and by whom."""
+        query = f"finish_{self._noun}"
+        for tries in range(FINISH_TRIES):
+            try:
+                row = await transitions.move(self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish)
+                break
+            except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+                log.warning("end not written yet; trying again", error=repr(error), tries=tries)
+                await asyncio.sleep(min(5.0, 0.25 * 2**tries))
+        else:
+            raise PlatformFault("the database did not take the end of the work; it will be done again")
+        if row is None and not await transitions.ended_as(
+            self._pool, claim.noun, claim.id, claim.epoch, finish["status"]
+        ):
+            log.info("result discarded: somebody newer owns this, or it was canceled")
+            await self._discard(claim)
+            return
+        ended.labels(self._noun, finish["status"], finish.get("error_code") or "").inc()
+        await self._outbox.publish(claim.id)
+
+    async def _hand_back(self, claim: Claim, *, delay_s: float) -> bool:
+        row = await transitions.move(
+            self._pool,
+            self._noun,
+            f"hand_back_{self._noun}",
+            id=claim.id,
+            epoch=claim.epoch,
+            delay_s=delay_s,
+        )
+        if row is not None and delay_s == 0.0:
+            await self._outbox.publish(claim.id)
+        return row is not None
+
+    async def _retry_later(self, claim: Claim, error: Exception) -> None:
+        delay_s = min(RETRY_DELAY_MAX_S, 0.5 * 2.0 ** min(claim.epoch, 10))
+        log.error("platform fault; the work is tried again", delay_s=delay_s, exc_info=error)
+        if not await self._hand_back(claim, delay_s=delay_s):
+            reason = error.message if isinstance(error, PlatformFault) else type(error).__name__
+            await self._commit(claim, self._failure(claim, reason))

@@ -82,7 +82,8 @@ class Worker:
 
     `handle(claim)` returns how to finish. It raises PlatformFault (or anything unforeseen) to have the object tried
     again later, and must clean up after itself when it is cancelled. `discard(claim)` removes what a finished handler
-    stored when it turns out that somebody newer owns the object.
+    stored when it turns out that somebody newer owns the object; `settled(claim)` removes what only a retry would
+    have needed, once the end is written. `failure` makes the end of an object that ran out of time for retries.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Worker:
         handle: Callable[[Claim], Awaitable[Finish]],
         discard: Callable[[Claim], Awaitable[None]],
         failure: Callable[[Claim, str], Finish],
+        settled: Callable[[Claim], Awaitable[None]],
     ) -> None:
         self._noun: Noun = noun
         self._durable = durable
@@ -113,6 +115,7 @@ class Worker:
         self._handle = handle
         self._discard = discard
         self._failure = failure
+        self._settled = settled
         self._handling: dict[UUID, asyncio.Task[None]] = {}
         self._fetching: set[asyncio.Task[None]] = set()
         self._busy = 0
@@ -327,6 +330,10 @@ class Worker:
             return
         ended.labels(self._noun, finish["status"], finish.get("error_code") or "").inc()
         await self._outbox.publish(claim.id)
+        try:
+            await self._settled(claim)
+        except Exception as error:
+            log.warning("left over until the clean-up", error=repr(error))
 
     async def _hand_back(self, claim: Claim, *, delay_s: float) -> bool:
         row = await transitions.move(

@@ -1,0 +1,194 @@
+"""One job, step by step: input → image → sandbox → outputs → end (design, section 1, path 3)."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from shared.sandbox import JobRequest, Outcome, SandboxSpec, run_once
+
+from services.runner.images import ensure_image
+from services.runner.inputs import Input, fetch_input
+from services.runner.outputs import outputs_prefix, store_outputs
+from shared.codes import JobCode
+from shared.db import Row, load_queries
+from shared.errors import JobError, PlatformFault
+from shared.events import log_subject
+from shared.livelog import LiveLog
+from shared.service import Parts
+from shared.settings import MIB, Limits
+from shared.statuses import JobStatus
+from shared.worker import Claim, Finish
+
+log = structlog.get_logger()
+_queries = load_queries("runs")
+
+SHM_BYTES = 64 * MIB
+
+
+def resources(limits: Limits) -> int:
+    """Bytes of host memory that one job may take: the model's and its tmpfs, which share a cgroup.
+
+    Outputs and /tmp rarely fill; counting the model's memory and /tmp keeps slots from being wasted.
+    """
+    return limits.memory_bytes + limits.tmp_bytes
+
+
+class Timings:
+    """Milliseconds by phase, in the order they happened."""
+
+    def __init__(self) -> None:
+        self.ms: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure a block; it counts also when it fails."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[name] = round((time.perf_counter() - started) * 1000, 2)
+
+
+class JobHandler:
+    """Carries out claimed jobs; holds nothing between them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def handle(self, claim: Claim) -> Finish:
+        """Run one job to its end and return how to finish the row.
+
+        Raises PlatformFault when a part of the platform fails. Nothing of the job is on this host afterwards.
+        """
+        folder = self._parts.scratch / f"{claim.id}-{claim.epoch}"
+        folder.mkdir()
+        try:
+            return await self._run(claim, folder)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, True)
+
+    async def _run(self, claim: Claim, folder: Path) -> Finish:
+        timings, row = Timings(), claim.row
+        timings.ms["queue"] = round((row["started_at"] - row["queued_at"]).total_seconds() * 1000, 2)
+        limits = self._parts.limits
+        sink = LiveLog(
+            self._parts.bus,
+            log_subject("job", claim.owner_id, claim.id),
+            folder / "job.log",
+            limit_bytes=limits.job_log_bytes,
+            limits=limits,
+        )
+        got: Input | None = None
+        outcome: Outcome | None = None
+        code: JobCode | None = None
+        message: str | None = None
+        outputs: list[dict[str, Any]] = []
+        async with sink:
+            try:
+                with timings.phase("input"):
+                    got = await fetch_input(self._parts.storage, row, folder, limits)
+                with timings.phase("image"):
+                    version = await self._version(row)
+                    image = await ensure_image(self._parts.docker, version)
+                outcome = await self._sandbox(claim, version, image, got, folder, sink)
+                timings.ms.update(outcome.timings)
+                code, message = outcome.code, outcome.message or None
+                if code is None:
+                    with timings.phase("upload"):
+                        outputs = await store_outputs(self._parts.storage, claim, outcome.outputs)
+            except JobError as error:
+                code, message = JobCode(error.code), error.message
+        timings.ms["total"] = round(sum(timings.ms.values()), 2)
+        log.info("job ended", code=code, timings=timings.ms)
+        failed = code is not None
+        return {
+            "status": JobStatus.FAILED if failed else JobStatus.SUCCEEDED,
+            "input_path": got.key if got else None,
+            "input_sha256": got.sha256 if got else None,
+            "input_size": got.size if got else None,
+            "input_type": got.content_type if got else None,
+            "output_paths": [output["key"] for output in outputs],
+            "outputs": outputs,
+            "result": outcome.result if outcome and not failed else None,
+            "timings": timings.ms,
+            "log_path": await self._store_log(claim, sink),
+            "error_code": code,
+            "error_message": message if failed else None,
+        }
+
+    async def _version(self, row: Row) -> Row:
+        version: Row | None = await _queries.version_to_run(self._parts.pool, id=row["version_id"])
+        if version is None or not version["docker_image_digest"]:
+            raise JobError(JobCode.PLATFORM_ERROR, "the version has no image any more; build it again")
+        return version
+
+    async def _sandbox(
+        self, claim: Claim, version: Row, image: str, got: Input, folder: Path, sink: LiveLog
+    ) -> Outcome:
+        """Run the model on the input; the model's own prints become the job's log."""
+        outputs_dir = folder / "outputs"
+        outputs_dir.mkdir()
+        spec = self._spec(claim, version, image, got)
+        job = JobRequest(input_path=got.path, input_name=f"image.{got.extension}", params=claim.row["params"])
+        return await run_once(self._parts.docker, spec, job, outputs_dir=outputs_dir, on_log=sink.write)
+
+    def _spec(self, claim: Claim, version: Row, image: str, got: Input) -> SandboxSpec:
+        limits, info = self._parts.limits, version["package_info"] or {}
+        return SandboxSpec(
+            image=image,
+            memory_bytes=info.get("memory_bytes") or limits.memory_bytes,
+            cpus=limits.cpus,
+            tmp_bytes=limits.tmp_bytes,
+            processes=limits.processes,
+            timeout_s=info.get("timeout_s") or limits.job_s,
+            input_bytes=max(got.size, MIB),
+            output_bytes=limits.output_bytes,
+            output_files=limits.output_files,
+            result_bytes=limits.result_bytes,
+            log_bytes=limits.job_log_bytes,
+            message_bytes=limits.message_bytes,
+            runtime=self._parts.engine.sandbox_runtime,
+            labels={
+                "clinai.instance": self._parts.instance.instance,
+                "clinai.kind": "sandbox",
+                "clinai.job": str(claim.id),
+                "clinai.version": str(version["id"]),
+                "clinai.epoch": str(claim.epoch),
+                "clinai.worker": self._parts.worker,
+            },
+        )
+
+    async def _store_log(self, claim: Claim, sink: LiveLog) -> str:
+        """Store the whole log before the end is written, so that who hears of the end can read it."""
+        key = f"logs/jobs/{claim.id}/{claim.epoch}.log"
+        await self._parts.storage.put_file(key, sink.path, content_type="text/plain")
+        return key
+
+    async def discard(self, claim: Claim) -> None:
+        """Remove the outputs of an epoch that somebody newer has overtaken."""
+        await self._parts.storage.delete_prefix(outputs_prefix(claim))
+
+    async def settled(self, claim: Claim) -> None:
+        """The end is written: the quarantined upload is not needed for a retry any more."""
+        await self._parts.storage.delete(claim.row["upload_key"])
+
+    def failure(self, claim: Claim, reason: str) -> Finish:
+        """The end of a job that the platform could not finish before its deadline."""
+        message = (
+            f"the platform could not finish this job before its deadline: {PlatformFault(reason).message}. "
+            "This is not the model's fault: run it again, and tell the operator when it persists."
+        )
+        return {
+            "status": JobStatus.FAILED,
+            **dict.fromkeys(("input_path", "input_sha256", "input_size", "input_type", "result", "log_path")),
+            "output_paths": [],
+            "outputs": [],
+            "timings": {},
+            "error_code": JobCode.PLATFORM_ERROR,
+            "error_message": message,
+        }

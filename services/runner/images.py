@@ -1,0 +1,51 @@
+"""The model's image on this host: by digest, pulled when it is missing."""
+
+import asyncio
+
+import aiodocker
+import structlog
+from aiodocker.exceptions import DockerError
+
+from shared.db import Row
+from shared.errors import PlatformFault
+
+log = structlog.get_logger()
+
+PULL_TIMEOUT_S = 600.0
+_pulls: dict[str, asyncio.Lock] = {}
+
+
+async def ensure_image(docker: aiodocker.Docker, version: Row) -> str:
+    """Return the reference `<repository>@<digest>` of the version's image, present on this host.
+
+    Several jobs of one version pull it once. Raises PlatformFault when the registry does not give it.
+    """
+    repository = version["docker_image"].rsplit(":", 1)[0]
+    reference = f"{repository}@{version['docker_image_digest']}"
+    if await _present(docker, reference):
+        return reference
+    lock = _pulls.setdefault(reference, asyncio.Lock())
+    try:
+        async with lock:
+            if not await _present(docker, reference):
+                log.info("pulling image", image=reference)
+                async with asyncio.timeout(PULL_TIMEOUT_S):
+                    await docker.images.pull(reference)
+    except (DockerError, OSError, TimeoutError) as error:
+        raise PlatformFault(f"image {reference} cannot be pulled: {error}") from error
+    finally:
+        if not lock.locked():
+            _pulls.pop(reference, None)
+    return reference
+
+
+async def _present(docker: aiodocker.Docker, reference: str) -> bool:
+    try:
+        await docker.images.inspect(reference)
+    except DockerError as error:
+        if error.status == 404:
+            return False
+        raise PlatformFault(f"the container engine answers {error.status}: {error.message}") from error
+    except OSError as error:
+        raise PlatformFault(f"the container engine does not answer: {error}") from error
+    return True

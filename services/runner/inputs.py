@@ -1,0 +1,49 @@
+"""The input of a job: from quarantine to where no client can write, by its hash (design, section 6)."""
+
+from pathlib import Path
+
+import msgspec
+from shared.sandbox import sniff_image
+
+from shared.codes import JobCode
+from shared.db import Row
+from shared.errors import JobError
+from shared.settings import Limits
+from shared.storage import ObjectChanged, ObjectStore, ObjectTooLarge
+
+SNIFF_BYTES = 64
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A fetched input: its file here and what is known of it."""
+
+    path: Path
+    key: str
+    size: int
+    sha256: str
+    extension: str
+    content_type: str
+
+
+async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limits) -> Input:
+    """Stream the upload to a file, hash it, keep it under its hash, and sniff its type.
+
+    Raises JobError: CONTENT_CHANGED when the object is not the one that `run` saw, INPUT_TOO_LARGE.
+    """
+    path = folder / "input"
+    try:
+        got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
+        key = f"inputs/sha256/{got.sha256}"
+        await storage.copy(row["upload_key"], key, etag=got.etag)
+    except ObjectChanged:
+        raise JobError(
+            JobCode.CONTENT_CHANGED,
+            "the uploaded input changed or vanished after `run` was called; create a new job and upload it once",
+        ) from None
+    except ObjectTooLarge:
+        raise JobError(
+            JobCode.INPUT_TOO_LARGE, f"the input is larger than {limits.input_bytes} bytes; send a smaller image"
+        ) from None
+    with path.open("rb") as file:
+        extension, content_type = sniff_image(file.read(SNIFF_BYTES))
+    return Input(path, key, got.size, got.sha256, extension, content_type)

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from shared.bus import BusConnection
+from shared.crashpoints import crashpoint
 from shared.db import Pool, load_queries
 from shared.events import EVENTS, headers
 
@@ -30,6 +31,7 @@ class Outbox:
 
     async def publish(self, object_id: UUID) -> None:
         """Send the object's unpublished events, oldest first. Never raises: the relay is the backstop."""
+        crashpoint("outbox.publish")
         try:
             await self._publish(object_id)
         except Exception as error:
@@ -53,6 +55,7 @@ class Outbox:
                     ),
                 )
             if rows:
+                crashpoint("outbox.mark")
                 await _queries.mark_published(connection, ids=[row["id"] for row in rows])
             return len(rows)
 

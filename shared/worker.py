@@ -25,6 +25,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from shared import transitions
 from shared.bus import BusConnection
+from shared.crashpoints import crashpoint
 from shared.db import Pool, Row
 from shared.errors import PlatformFault
 from shared.events import EVENTS, Noun
@@ -271,6 +272,7 @@ class Worker:
         started = time.monotonic()
         task = asyncio.current_task()
         assert task is not None
+        crashpoint(f"{self._noun}.claimed")
         await self._outbox.publish(claim.id)
         keeper = asyncio.create_task(self._keep(claim, message, task), name="lease")
         try:
@@ -289,6 +291,7 @@ class Worker:
                 return
             # From here on a cancel must not interrupt the commit; the guard decides who wins.
             self._handling.pop(claim.id, None)
+            crashpoint(f"{self._noun}.handled")
             await self._commit(claim, finish)
             duration.labels(self._noun).observe(time.monotonic() - started)
         finally:
@@ -329,7 +332,9 @@ class Worker:
             await self._discard(claim)
             return
         ended.labels(self._noun, finish["status"], finish.get("error_code") or "").inc()
+        crashpoint(f"{self._noun}.committed")
         await self._outbox.publish(claim.id)
+        crashpoint(f"{self._noun}.published")
         try:
             await self._settled(claim)
         except Exception as error:

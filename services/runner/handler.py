@@ -15,6 +15,7 @@ from services.runner.images import ensure_image
 from services.runner.inputs import Input, fetch_input
 from services.runner.outputs import outputs_prefix, store_outputs
 from shared.codes import JobCode
+from shared.crashpoints import crashpoint
 from shared.db import Row, load_queries
 from shared.errors import JobError, PlatformFault
 from shared.events import log_subject
@@ -47,6 +48,7 @@ class Timings:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Measure a block; it counts also when it fails."""
+        crashpoint(f"job.{name}")
         started = time.perf_counter()
         try:
             yield
@@ -131,6 +133,7 @@ class JobHandler:
         self, claim: Claim, version: Row, image: str, got: Input, folder: Path, sink: LiveLog
     ) -> Outcome:
         """Run the model on the input; the model's own prints become the job's log."""
+        crashpoint("job.sandbox")
         outputs_dir = folder / "outputs"
         outputs_dir.mkdir()
         spec = self._spec(claim, version, image, got)
@@ -165,6 +168,7 @@ class JobHandler:
 
     async def _store_log(self, claim: Claim, sink: LiveLog) -> str:
         """Store the whole log before the end is written, so that who hears of the end can read it."""
+        crashpoint("job.log")
         key = f"logs/jobs/{claim.id}/{claim.epoch}.log"
         await self._parts.storage.put_file(key, sink.path, content_type="text/plain")
         return key

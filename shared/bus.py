@@ -89,7 +89,8 @@ async def _connect(settings: Bus, name: str) -> Client:
         log.warning("bus error", error=str(error) or type(error).__name__)
 
     async def on_disconnect() -> None:
-        log.warning("bus disconnected")
+        if not stopping.is_set():
+            log.warning("bus disconnected")
 
     async def on_reconnect() -> None:
         log.info("bus reconnected")

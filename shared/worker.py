@@ -273,10 +273,10 @@ class Worker:
         task = asyncio.current_task()
         assert task is not None
         crashpoint(f"{self._noun}.claimed")
-        await self._outbox.publish(claim.id)
         keeper = asyncio.create_task(self._keep(claim, message, task), name="lease")
         try:
             try:
+                await self._outbox.publish(claim.id)
                 finish = await self._handle(claim)
             except asyncio.CancelledError:
                 self._handling.pop(claim.id, None)

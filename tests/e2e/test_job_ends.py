@@ -1,0 +1,83 @@
+"""Every way a job can end, through the whole platform: its code, its message, and nothing left behind."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.client import Client
+from tests.platforms import TestPlatform
+
+pytestmark = pytest.mark.e2e
+
+BAD_ENDS = [
+    ("raise", "MODEL_ERROR", "the sky is not an image"),
+    ("hang", "TIMEOUT", "4"),
+    ("eat memory", "OUT_OF_MEMORY", "256"),
+    ("nothing", "NO_OUTPUT", ""),
+    ("fill disk", "DISK_LIMIT", ""),
+    ("fill tmp", "DISK_LIMIT", ""),
+    ("link", "OUTPUT_TYPE_FORBIDDEN", "link"),
+    ("list", "RESULT_NOT_DICT", "list"),
+    ("set", "RESULT_NOT_JSON", "a"),
+    ("big result", "RESULT_TOO_LARGE", ""),
+    ("segfault", "CRASHED", "SIGSEGV"),
+    ("exit", "NO_RESULT", ""),
+    ("fork bomb", "PROCESS_LIMIT", ""),
+    ("many files", "OUTPUT_LIMIT", "1000"),
+]
+
+
+def containers(platform: TestPlatform, kind: str) -> list[str]:
+    """Engine containers of this platform."""
+    found = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"label=clinai.instance={platform.instance}"]
+        + ["--filter", f"label=clinai.kind={kind}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.split()
+
+
+@pytest.mark.parametrize(("do", "code", "says"), BAD_ENDS, ids=[end[0] for end in BAD_ENDS])
+async def test_bad_end_has_its_code(
+    platform: TestPlatform, owner: Client, obedient: dict[str, Any], photo: bytes, do: str, code: str, says: str
+) -> None:
+    job = await owner.run(obedient["id"], photo, {"do": do})
+    assert (job["status"], job["error_code"]) == ("FAILED", code), job
+    assert job["error_message"]
+    assert says in job["error_message"].replace(",", "")
+    assert (await owner.get(f"/api/jobs/{job['id']}/outputs"))["outputs"] == []
+    assert containers(platform, "sandbox") == []
+
+
+async def test_gigabyte_of_prints_succeeds_with_a_cut_log(
+    owner: Client, obedient: dict[str, Any], photo: bytes
+) -> None:
+    job = await owner.run(obedient["id"], photo, {"do": "print", "mebibytes": 64})
+    assert job["status"] == "SUCCEEDED", job
+    text = (await owner.http.get(f"/api/jobs/{job['id']}/logs")).text
+    assert len(text) < 5 << 20
+    assert "cut" in text.splitlines()[-1]
+
+
+async def test_job_after_all_that_succeeds(owner: Client, obedient: dict[str, Any], photo: bytes) -> None:
+    job = await owner.run(obedient["id"], photo, {"do": "subfolder"})
+    assert job["status"] == "SUCCEEDED", job
+    assert job["result"] == {"did": "subfolder", "bytes": len(photo), "name": "image.png"}
+    outputs = await owner.outputs(job["id"])
+    assert outputs == {"copy.bin": photo, "extra/mask.txt": b"1"}
+
+
+async def test_cancel_of_a_running_job(
+    platform: TestPlatform, owner: Client, obedient: dict[str, Any], photo: bytes
+) -> None:
+    job_id = await owner.submit(obedient["id"], photo, {"do": "hang"})
+    await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "RUNNING")
+    await owner.post(f"/api/jobs/{job_id}/cancel")
+    job = await owner.job_end(job_id)
+    assert job["status"] == "CANCELED"
+    after = await owner.run(obedient["id"], photo, {"do": ""})
+    assert after["status"] == "SUCCEEDED"
+    assert containers(platform, "sandbox") == []

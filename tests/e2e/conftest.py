@@ -50,7 +50,7 @@ def run(input_path, output_dir, params):
     if do == "big result":
         return {"a": "x" * (2 << 20)}
     if do == "print":
-        line = "y" * 1023 + "\\\\n"
+        line = "y" * 1023 + "\\n"
         for _ in range(params["mebibytes"] << 10):
             sys.stdout.write(line)
     if do == "segfault":
@@ -67,7 +67,7 @@ def run(input_path, output_dir, params):
         (out / "extra").mkdir()
         (out / "extra" / "mask.txt").write_text("1")
     return {"did": do, "bytes": (out / "copy.bin").stat().st_size, "name": Path(input_path).name}
-'''.replace("\\\\n", "\\n")
+'''
 
 
 @pytest.fixture(scope="session")

@@ -30,9 +30,9 @@ BAD_ENDS = [
 
 def containers(platform: TestPlatform, kind: str) -> list[str]:
     """Engine containers of this platform."""
+    labels = [f"label=clinai.instance={platform.instance}", f"label=clinai.kind={kind}"]
     found = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", f"label=clinai.instance={platform.instance}"]
-        + ["--filter", f"label=clinai.kind={kind}"],
+        ["docker", "ps", "-aq", "--filter", labels[0], "--filter", labels[1]],
         capture_output=True,
         text=True,
         check=True,

@@ -54,7 +54,7 @@ async def test_shapes(client: Client) -> None:
         await post("/api/models/", content=b"{", headers={"content-type": "application/json"}), 400, "INVALID_REQUEST"
     )
     too_large = b'{"name": "' + b"x" * (20 << 20) + b'"}'
-    answer = await post("/api/models/", content=too_large, headers={"content-type": "application/json"})
+    answer = await post("/api/models/", content=too_large, headers=json)
     assert answer.status_code == 413
     problem(await client.http.get("/api/nowhere"), 404, "NOT_FOUND")
     problem(await client.http.get("/api/jobs/00000000-0000-7000-8000-000000000000"), 404, "NOT_FOUND")

@@ -4,9 +4,11 @@ A file named like a point of `shared/crashpoints.py` kills whoever reaches it, o
 service again; nothing else helps.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nats
 import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy
@@ -145,10 +147,9 @@ async def test_event_survives_a_death_between_commit_and_publish(
     made = await owner.post("/api/jobs/", {"version_id": ready["id"]})
     await owner.put_object(made["upload_url"], photo)
     marker = arm(platform, point)
-    try:
+    # The API may die in the middle of its answer; what it committed before counts.
+    with suppress(httpx.HTTPError):
         await owner.post(f"/api/jobs/{made['job_id']}/run")
-    except Exception as error:  # the API, or whoever was first, died while it answered
-        assert "50" in str(error) or "disconnect" in str(error).lower()
     job = await owner.job_end(made["job_id"])
     assert not marker.exists()
     assert job["status"] == "SUCCEEDED", job

@@ -49,12 +49,10 @@ async def test_run_on_a_version_that_is_not_ready(client: Client) -> None:
 
 
 async def test_shapes(client: Client) -> None:
-    post = client.http.post
-    problem(
-        await post("/api/models/", content=b"{", headers={"content-type": "application/json"}), 400, "INVALID_REQUEST"
-    )
+    post, json_type = client.http.post, {"content-type": "application/json"}
+    problem(await post("/api/models/", content=b"{", headers=json_type), 400, "INVALID_REQUEST")
     too_large = b'{"name": "' + b"x" * (20 << 20) + b'"}'
-    answer = await post("/api/models/", content=too_large, headers=json)
+    answer = await post("/api/models/", content=too_large, headers=json_type)
     assert answer.status_code == 413
     problem(await client.http.get("/api/nowhere"), 404, "NOT_FOUND")
     problem(await client.http.get("/api/jobs/00000000-0000-7000-8000-000000000000"), 404, "NOT_FOUND")

@@ -1,0 +1,24 @@
+import { Link } from "@tanstack/react-router";
+import { buttonClass } from "@/shared/ui/button";
+import { ErrorNote } from "@/shared/ui/misc";
+import { text } from "@/shared/text";
+
+export function NotFoundPage() {
+  return (
+    <main className="mx-auto grid max-w-md gap-4 px-6 py-24 text-center">
+      <h1>{text.common.notFound}</h1>
+      <p className="text-muted">{text.common.notFoundLine}</p>
+      <Link to="/dashboard" className={buttonClass("primary", "md", "justify-self-center")}>
+        {text.common.home}
+      </Link>
+    </main>
+  );
+}
+
+export function CrashPage({ error, reset }: { error: unknown; reset: () => void }) {
+  return (
+    <main className="mx-auto max-w-xl px-6 py-24">
+      <ErrorNote title={text.common.crashed} error={error} retry={reset} />
+    </main>
+  );
+}

@@ -1,0 +1,30 @@
+import "@fontsource-variable/inter/index.css";
+import "@fontsource-variable/jetbrains-mono/index.css";
+import "./styles.css";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { session } from "@/shared/api/session";
+import { startLive } from "@/shared/live/live";
+import { queries } from "./queries";
+import { router } from "./router";
+
+const root = document.getElementById("root");
+if (!root) throw new Error("no #root");
+
+await session.start();
+startLive(queries);
+session.subscribe(() => {
+  // nothing of one user is left for the next
+  if (session.state === "out") queries.clear();
+  void router.invalidate();
+});
+
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queries}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,163 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { CheckCircle2, CircleAlert } from "lucide-react";
+import { lazy, type ReactNode, Suspense, useMemo } from "react";
+import { ExampleButton } from "@/features/models/components/example-offer";
+import { ModelCard } from "@/features/models/components/model-card";
+import { useVersionNames } from "@/shared/api/names";
+import { healthQuery, jobsQuery, meQuery, modelsQuery } from "@/shared/api/queries";
+import type { Health, Job } from "@/shared/api/types";
+import { bytes, duration, percent, quantile, shortId } from "@/shared/lib/format";
+import { text } from "@/shared/text";
+import { buttonClass } from "@/shared/ui/button";
+import { ErrorNote, PageHead, Section, Skeleton, SkeletonRows, Time } from "@/shared/ui/misc";
+import { StatusBadge } from "@/shared/ui/status";
+import { JobThumb } from "@/shared/viewer/thumb";
+
+const Chart = lazy(() => import("@/shared/ui/chart").then((each) => ({ default: each.Chart })));
+const words = text.dashboard;
+
+export function DashboardPage() {
+  const me = useQuery(meQuery);
+  const models = useQuery(modelsQuery);
+  const jobs = useInfiniteQuery(jobsQuery());
+  const items = useMemo(() => jobs.data?.pages.flatMap((page) => page.items) ?? [], [jobs.data]);
+  const mine = models.data?.items.filter((model) => model.owner_id === me.data?.id) ?? [];
+  const first = models.data && me.data && mine.length === 0;
+  return (
+    <>
+      <PageHead title={me.data ? words.hello(me.data.username) : words.title} />
+      <div className="grid gap-8">
+        {first && (
+          <section className="card grid items-center gap-4 border-accent/40 p-5 md:grid-cols-[1fr_auto]">
+            <div>
+              <h2 className="text-lg">{text.models.exampleTitle}</h2>
+              <p className="text-muted">{text.models.exampleLine}</p>
+            </div>
+            <div className="flex flex-wrap gap-2">
+              <ExampleButton />
+              <Link to="/models" search={{ create: true }} className={buttonClass("plain")}>
+                {text.models.create}
+              </Link>
+            </div>
+          </section>
+        )}
+        <Figures jobs={items} loading={jobs.isLoading} />
+        {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
+        {!first && (
+          <Section title={words.models} aside={<Link to="/models" search={{}} className="text-sm font-medium text-accent">{words.allModels}</Link>}>
+            <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
+              {models.isLoading || me.isLoading
+                ? [0, 1, 2].map((i) => <Skeleton key={i} className="h-40" />)
+                : mine.slice(0, 6).map((model) => <ModelCard key={model.id} model={model} />)}
+            </div>
+          </Section>
+        )}
+        <div className="grid gap-8 lg:grid-cols-2">
+          <Section title={words.recent} aside={<Link to="/jobs" search={{}} className="text-sm font-medium text-accent">{words.allJobs}</Link>}>
+            {jobs.error ? <ErrorNote error={jobs.error} retry={() => void jobs.refetch()} /> : jobs.isLoading ? <SkeletonRows count={5} className="h-12" /> : <Recent jobs={items.slice(0, 6)} />}
+          </Section>
+          <Charts jobs={items} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Figure({ label, value, line, loading }: { label: string; value: ReactNode; line: ReactNode; loading?: boolean }) {
+  return (
+    <div className="card grid h-28 content-between p-4">
+      <dt className="text-sm text-muted">{label}</dt>
+      <dd className="grid">
+        {loading ? <Skeleton className="h-8 w-20" /> : <span className="truncate text-2xl leading-tight font-semibold tracking-tight tnum">{value}</span>}
+        <span className="truncate text-xs text-muted tnum">{loading ? " " : line}</span>
+      </dd>
+    </div>
+  );
+}
+
+function Figures({ jobs, loading }: { jobs: Job[]; loading: boolean }) {
+  const health = useQuery(healthQuery);
+  const ended = jobs.filter((job) => job.status === "SUCCEEDED" || job.status === "FAILED");
+  const times = ended.flatMap((job) => (job.timings?.total === undefined ? [] : [job.timings.total]));
+  const queued = jobs.filter((job) => job.status === "QUEUED").length;
+  const running = jobs.filter((job) => job.status === "RUNNING").length;
+  const good = ended.filter((job) => job.status === "SUCCEEDED").length;
+  return (
+    <dl className="grid grid-cols-2 gap-4 lg:grid-cols-4">
+      <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={words.successOf(ended.length)} />
+      <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={words.latencyLine(duration(quantile(times, 0.95)))} />
+      <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
+      <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
+    </dl>
+  );
+}
+
+const FINE = ["ok", "up", "healthy", "ready", "pass"];
+
+function Platform({ health, failed, loading }: { health: Health | undefined; failed: boolean; loading: boolean }) {
+  const parts = Object.entries(health?.components ?? {}).map(([name, part]) => ({ name, status: typeof part === "string" ? part : part.status }));
+  const bad = parts.filter((part) => !FINE.includes(part.status.toLowerCase()));
+  const disk = health && (health as unknown as { disk?: { used_bytes?: number; total_bytes?: number } }).disk;
+  const good = !failed && health !== undefined && bad.length === 0;
+  const Icon = good ? CheckCircle2 : CircleAlert;
+  const line = failed ? words.healthUnknown : bad.length ? words.healthBad(bad.length) : words.healthGood;
+  return (
+    <Figure
+      label={words.health}
+      loading={loading}
+      value={
+        <span className={`flex items-center gap-2 text-xl ${good ? "text-good" : "text-warn"}`} title={parts.map((part) => `${part.name}: ${part.status}`).join("\n")}>
+          <Icon size={20} aria-hidden />
+          {failed ? "–" : (health?.status ?? "–")}
+        </span>
+      }
+      line={disk?.total_bytes ? words.diskUsed(bytes(disk.used_bytes), bytes(disk.total_bytes)) : line}
+    />
+  );
+}
+
+function Recent({ jobs }: { jobs: Job[] }) {
+  const names = useVersionNames();
+  if (!jobs.length) return <p className="card p-6 text-center text-sm text-muted">{words.noJobs}</p>;
+  return (
+    <ul className="card divide-y divide-line overflow-hidden">
+      {jobs.map((job) => (
+        <li key={job.id}>
+          <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="flex items-center gap-3 px-3 py-2 hover:bg-sunken">
+            <JobThumb job={job} />
+            <span className="min-w-0 flex-1">
+              <span className="block truncate font-medium">{names(job.version_id) || text.jobs.job(shortId(job.id))}</span>
+              <span className="block truncate text-xs text-muted tnum">
+                <Time at={job.created_at} />
+                {job.timings?.total !== undefined && ` · ${duration(job.timings.total)}`}
+              </span>
+            </span>
+            <StatusBadge status={job.status} />
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Charts({ jobs }: { jobs: Job[] }) {
+  const series = (name: string) =>
+    jobs
+      .filter((job) => job.status === "SUCCEEDED" && job.timings?.[name] !== undefined)
+      .slice(0, 50)
+      .reverse()
+      .map((job) => ({ at: Date.parse(job.created_at), value: job.timings[name] as number }));
+  const latency = useMemo(() => series("total"), [jobs]); // eslint-disable-line react-hooks/exhaustive-deps
+  const queue = useMemo(() => series("queue"), [jobs]); // eslint-disable-line react-hooks/exhaustive-deps
+  return (
+    <Section title={words.charts}>
+      <Suspense fallback={<Skeleton className="h-96" />}>
+        <div className="grid gap-4">
+          <Chart label={words.chartLatency} points={latency} format={duration} />
+          <Chart label={words.chartQueue} points={queue} format={duration} />
+        </div>
+      </Suspense>
+    </Section>
+  );
+}

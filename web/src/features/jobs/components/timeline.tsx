@@ -1,0 +1,42 @@
+import type { Job } from "@/shared/api/types";
+import { duration } from "@/shared/lib/format";
+import { text } from "@/shared/text";
+import { useElapsed } from "@/shared/ui/misc";
+
+const TONES = ["bg-line-strong", "bg-warn", "bg-running", "bg-accent", "bg-good", "bg-muted", "bg-bad"];
+
+/** Where the time of a job went: one bar, and the same numbers as a list. */
+export function Timeline({ job }: { job: Job }) {
+  const open = job.status === "QUEUED" || job.status === "RUNNING";
+  const elapsed = useElapsed(job.queued_at ?? job.created_at, open);
+  const phases = Object.entries(job.timings ?? {}).filter(([name, ms]) => name !== "total" && ms >= 0);
+  const total = phases.reduce((sum, [, ms]) => sum + ms, 0);
+  return (
+    <div className="card grid gap-3 p-4">
+      {phases.length ? (
+        <div aria-hidden className="flex h-3 gap-0.5 overflow-hidden rounded-full bg-sunken">
+          {phases.map(([name, ms], i) => (
+            <span key={name} title={`${text.jobs.phases[name] ?? name}: ${duration(ms)}`} className={`min-w-0.5 ${TONES[i % TONES.length]}`} style={{ flexGrow: ms / Math.max(total, 1) }} />
+          ))}
+        </div>
+      ) : (
+        <div aria-hidden className={`h-3 rounded-full bg-sunken ${open ? "animate-breathe" : ""}`} />
+      )}
+      <dl className="flex flex-wrap gap-x-6 gap-y-2 text-sm">
+        {phases.map(([name, ms], i) => (
+          <div key={name} className="flex items-center gap-2">
+            <dt className="flex items-center gap-1.5 text-muted">
+              <span aria-hidden className={`size-2 rounded-full ${TONES[i % TONES.length]}`} />
+              {text.jobs.phases[name] ?? name}
+            </dt>
+            <dd className="tnum">{duration(ms)}</dd>
+          </div>
+        ))}
+        <div className="flex gap-2 font-medium">
+          <dt>{text.jobs.total}</dt>
+          <dd className="tnum">{open ? duration(elapsed) : duration(job.timings?.total ?? (total || null))}</dd>
+        </div>
+      </dl>
+    </div>
+  );
+}

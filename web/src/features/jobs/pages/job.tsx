@@ -1,0 +1,131 @@
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { Ban, RotateCcw } from "lucide-react";
+import { useState } from "react";
+import { api } from "@/shared/api/http";
+import { messageOf } from "@/shared/api/problem";
+import { jobQuery, modelQuery, versionQuery } from "@/shared/api/queries";
+import { runJob } from "@/shared/api/run";
+import type { Job } from "@/shared/api/types";
+import { bytes, shortDigest, shortId } from "@/shared/lib/format";
+import { inputOf } from "@/shared/lib/inputs";
+import { text } from "@/shared/text";
+import { Button } from "@/shared/ui/button";
+import { CopyButton, ErrorNote, Facts, Id, PageHead, Section, Skeleton, Time } from "@/shared/ui/misc";
+import { Confirm } from "@/shared/ui/modal";
+import { StatusBadge } from "@/shared/ui/status";
+import { JobResult } from "@/shared/viewer/result";
+import { fetchImage } from "@/shared/viewer/bitmaps";
+import { Timeline } from "../components/timeline";
+
+export function JobPage() {
+  const { jobId } = useParams({ from: "/inside/jobs/$jobId" });
+  const job = useQuery(jobQuery(jobId));
+  if (job.error) return <ErrorNote error={job.error} retry={() => void job.refetch()} />;
+  if (!job.data) {
+    return (
+      <div role="status" aria-label={text.common.loading} className="grid gap-5">
+        <Skeleton className="h-7 w-56" />
+        <Skeleton className="h-20" />
+        <Skeleton className="h-96" />
+      </div>
+    );
+  }
+  return <Loaded key={jobId} job={job.data} />;
+}
+
+function Loaded({ job }: { job: Job }) {
+  const navigate = useNavigate();
+  const version = useQuery(versionQuery(job.version_id));
+  const model = useQuery({ ...modelQuery(version.data?.model_id ?? ""), enabled: Boolean(version.data) });
+  const [asking, setAsking] = useState(false);
+  const open = job.status === "QUEUED" || job.status === "RUNNING";
+  const cancel = useMutation({ mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`), onSuccess: () => setAsking(false) });
+  const rerun = useMutation({
+    mutationFn: async () => {
+      const kept = inputOf(job.id);
+      if (!kept && !job.input_url) throw new Error(text.jobs.rerunNoInput);
+      const file = kept ?? new File([await fetchImage(job.input_url as string)], "input", { type: job.input_type ?? "" });
+      return runJob(job.version_id, file, job.params ?? null);
+    },
+    onSuccess: (jobId) => navigate({ to: "/jobs/$jobId", params: { jobId } }),
+  });
+  const hash = (value: string | null | undefined) =>
+    value ? (
+      <CopyButton value={value} label={text.common.copy}>
+        <code className="text-xs">{shortDigest(value)}</code>
+      </CopyButton>
+    ) : (
+      "–"
+    );
+  return (
+    <>
+      <PageHead
+        crumbs={[
+          <Link key="j" to="/jobs" search={{}} className="hover:text-text">
+            {text.jobs.title}
+          </Link>,
+          ...(model.data
+            ? [
+                <Link key="m" to="/models/$modelId" params={{ modelId: model.data.id }} search={{ version: job.version_id }} className="hover:text-text">
+                  {model.data.name} {version.data?.version_number}
+                </Link>,
+              ]
+            : []),
+        ]}
+        title={
+          <span className="flex flex-wrap items-center gap-3">
+            {text.jobs.job(shortId(job.id))}
+            <StatusBadge status={job.status} />
+          </span>
+        }
+        aside={
+          open ? (
+            <Button icon={<Ban size={15} aria-hidden />} onClick={() => setAsking(true)}>
+              {text.jobs.cancel}
+            </Button>
+          ) : (
+            <Button icon={<RotateCcw size={15} aria-hidden />} busy={rerun.isPending} onClick={() => rerun.mutate()}>
+              {text.jobs.rerun}
+            </Button>
+          )
+        }
+      />
+      <div className="grid gap-6">
+        {rerun.error && <ErrorNote error={rerun.error} />}
+        <Section title={text.jobs.timeline}>
+          <Timeline job={job} />
+        </Section>
+        <JobResult jobId={job.id} failedTitle={text.jobs.failedTitle} />
+        <Section title={text.jobs.provenance}>
+          <div className="card p-4">
+            <Facts
+              rows={[
+                ["ID", <Id key="id" id={job.id} />],
+                [text.jobs.imageDigest, hash(version.data?.docker_image_digest)],
+                [text.jobs.packageHash, hash(version.data?.package_sha256 && `sha256:${version.data.package_sha256}`)],
+                [text.jobs.inputHash, hash(job.input_sha256 && `sha256:${job.input_sha256}`)],
+                [text.jobs.inputSize, job.input_size ? `${bytes(job.input_size)} ${job.input_type ?? ""}` : "–"],
+                ...(job.params && Object.keys(job.params).length
+                  ? [[text.jobs.params, <code key="p" className="text-xs">{JSON.stringify(job.params)}</code>] as [string, React.ReactNode]]
+                  : []),
+                [text.jobs.created, <Time key="c" at={job.created_at} />],
+                [text.jobs.finished, <Time key="f" at={job.finished_at ?? (open ? null : job.updated_at)} />],
+              ]}
+            />
+          </div>
+        </Section>
+      </div>
+      <Confirm
+        open={asking}
+        onClose={() => setAsking(false)}
+        onConfirm={() => cancel.mutate()}
+        title={text.jobs.cancelTitle}
+        body={text.jobs.cancelBody}
+        action={text.jobs.cancel}
+        busy={cancel.isPending}
+        error={cancel.error ? messageOf(cancel.error) : null}
+      />
+    </>
+  );
+}

@@ -1,0 +1,177 @@
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { Ban, FilterX, ListChecks } from "lucide-react";
+import { useEffect, useMemo, useRef } from "react";
+import { api } from "@/shared/api/http";
+import { messageOf } from "@/shared/api/problem";
+import { jobsQuery, modelsQuery } from "@/shared/api/queries";
+import type { Job } from "@/shared/api/types";
+import { duration, shortId } from "@/shared/lib/format";
+import { useFallbackInterval } from "@/shared/live/live";
+import { text } from "@/shared/text";
+import { Button, buttonClass, IconButton } from "@/shared/ui/button";
+import { BareSelect } from "@/shared/ui/field";
+import { Empty, ErrorNote, PageHead, SkeletonRows, Time } from "@/shared/ui/misc";
+import { StatusBadge } from "@/shared/ui/status";
+import { toast } from "@/shared/ui/toasts";
+import { JobThumb } from "@/shared/viewer/thumb";
+import { useVersionNames } from "@/shared/api/names";
+
+const STATES = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"];
+const SPANS: Record<string, number> = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 };
+const ROW = 57;
+
+export function JobsPage() {
+  const search = useSearch({ from: "/inside/jobs" });
+  const navigate = useNavigate({ from: "/jobs" });
+  const models = useQuery(modelsQuery);
+  const since = useMemo(() => {
+    const span = search.time && SPANS[search.time];
+    // whole minutes, so that the key does not change with every render
+    return span ? new Date(Math.floor((Date.now() - span) / 60_000) * 60_000).toISOString() : undefined;
+  }, [search.time]);
+  const fallback = useFallbackInterval();
+  const jobs = useInfiniteQuery({
+    ...jobsQuery({ ...(search.status && { status: search.status }), ...(search.model && { model_id: search.model }), ...(since && { since }) }),
+    refetchInterval: fallback,
+  });
+  const items = useMemo(() => jobs.data?.pages.flatMap((page) => page.items) ?? [], [jobs.data]);
+  const set = (name: "status" | "model" | "time") => (event: { target: { value: string } }) =>
+    void navigate({ search: (old) => ({ ...old, [name]: event.target.value || undefined }), replace: true });
+  const filtered = Boolean(search.status || search.model || search.time);
+  return (
+    <>
+      <PageHead title={text.jobs.title} />
+      <div className="mb-4 flex flex-wrap gap-2">
+        <BareSelect label={text.jobs.state} value={search.status ?? ""} onChange={set("status")}>
+          <option value="">{text.jobs.anyState}</option>
+          {STATES.map((state) => (
+            <option key={state} value={state}>
+              {text.status[state]}
+            </option>
+          ))}
+        </BareSelect>
+        <BareSelect label={text.jobs.model} value={search.model ?? ""} onChange={set("model")} className="max-w-52">
+          <option value="">{text.jobs.anyModel}</option>
+          {models.data?.items.map((model) => (
+            <option key={model.id} value={model.id}>
+              {model.name}
+            </option>
+          ))}
+        </BareSelect>
+        <BareSelect label={text.jobs.time} value={search.time ?? ""} onChange={set("time")}>
+          <option value="">{text.jobs.anyTime}</option>
+          {Object.entries(text.jobs.times).map(([id, label]) => (
+            <option key={id} value={id}>
+              {label}
+            </option>
+          ))}
+        </BareSelect>
+      </div>
+      {jobs.error ? (
+        <ErrorNote error={jobs.error} retry={() => void jobs.refetch()} />
+      ) : jobs.isLoading ? (
+        <SkeletonRows count={8} className="h-14" />
+      ) : items.length ? (
+        <>
+          <JobRows items={items} />
+          {jobs.hasNextPage && (
+            <Button className="mt-4" busy={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
+              {text.common.more}
+            </Button>
+          )}
+        </>
+      ) : filtered ? (
+        <Empty icon={<FilterX aria-hidden />} title={text.jobs.noMatch} line={text.jobs.noMatchLine}>
+          <Button onClick={() => void navigate({ search: {}, replace: true })}>{text.jobs.clear}</Button>
+        </Empty>
+      ) : (
+        <Empty icon={<ListChecks aria-hidden />} title={text.jobs.empty} line={text.jobs.emptyLine}>
+          <Link to="/run" search={{}} className={buttonClass("primary")}>
+            {text.jobs.run}
+          </Link>
+        </Empty>
+      )}
+    </>
+  );
+}
+
+const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_7rem_5rem_8rem_2.5rem]";
+
+/** A thousand rows are a list of which twenty are in the page. */
+function JobRows({ items }: { items: Job[] }) {
+  const box = useRef<HTMLDivElement>(null);
+  const names = useVersionNames();
+  const rows = useWindowVirtualizer({ count: items.length, estimateSize: () => ROW, overscan: 8, scrollMargin: box.current?.offsetTop ?? 0, getItemKey: (i) => items[i]?.id ?? i });
+  useEffect(() => rows.measure(), [rows]);
+  return (
+    <div role="table" aria-label={text.jobs.title} aria-rowcount={items.length + 1} className="card overflow-hidden">
+      <div role="row" className={`${GRID} h-9 border-b border-line bg-sunken text-xs font-medium text-muted max-md:hidden`}>
+        <span role="columnheader" aria-label={text.run.result} />
+        <span role="columnheader">{text.jobs.columns.status}</span>
+        <span role="columnheader">{text.jobs.columns.model}</span>
+        <span role="columnheader">{text.jobs.columns.job}</span>
+        <span role="columnheader" className="text-right">
+          {text.jobs.columns.took}
+        </span>
+        <span role="columnheader">{text.jobs.columns.created}</span>
+        <span role="columnheader" aria-label={text.jobs.columns.actions} />
+      </div>
+      <div ref={box} role="rowgroup" className="relative" style={{ height: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map((row) => {
+          const job = items[row.index];
+          return (
+            job && (
+              <div key={row.key} className="absolute inset-x-0 top-0 h-[57px]" style={{ transform: `translateY(${row.start - rows.options.scrollMargin}px)` }}>
+                <Row job={job} name={names(job.version_id)} />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function Row({ job, name }: { job: Job; name: string }) {
+  const open = job.status === "QUEUED" || job.status === "RUNNING";
+  const cancel = useMutation({
+    mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`),
+    onError: (error) => toast({ tone: "bad", title: text.common.failed, line: messageOf(error) }),
+  });
+  return (
+    <div role="row" className={`${GRID} relative h-14 border-b border-line hover:bg-sunken`}>
+      <span role="cell">
+        <JobThumb job={job} />
+      </span>
+      <span role="cell" className="max-md:order-3 max-md:text-right">
+        <StatusBadge status={job.status} />
+      </span>
+      <span role="cell" className="min-w-0">
+        <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block truncate font-medium after:absolute after:inset-0">
+          {name || text.jobs.job(shortId(job.id))}
+        </Link>
+        <span className="block truncate text-xs text-muted tnum md:hidden">
+          <Time at={job.created_at} /> · {duration(job.timings?.total)}
+        </span>
+      </span>
+      <span role="cell" className="truncate font-mono text-xs text-muted max-md:hidden">
+        {shortId(job.id)}
+      </span>
+      <span role="cell" className="text-right text-sm tnum max-md:hidden">
+        {duration(job.timings?.total)}
+      </span>
+      <span role="cell" className="truncate text-sm text-muted max-md:hidden">
+        <Time at={job.created_at} />
+      </span>
+      <span role="cell" className="max-md:hidden">
+        {open && (
+          <IconButton label={text.jobs.cancel} className="relative z-10" disabled={cancel.isPending} onClick={() => cancel.mutate()}>
+            <Ban size={15} aria-hidden />
+          </IconButton>
+        )}
+      </span>
+    </div>
+  );
+}

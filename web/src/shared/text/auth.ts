@@ -1,0 +1,27 @@
+export const auth = {
+  tagline: "From a ZIP to a running vision model, in about a minute",
+  pitch:
+    "Upload a ZIP with a predict.py. ClinAI checks it, builds it, tests it in a sandbox and runs your images through it, showing every step as it happens.",
+  steps: [
+    ["Create a model", "Give it a name. Nothing else to fill in, no Dockerfile to write."],
+    ["Upload and build", "Drop the ZIP. Follow the build line by line until the version is ready."],
+    ["Run images", "Drop images, compare before and after, download what came out."],
+  ] as [string, string][],
+  register: "Create account",
+  login: "Log in",
+  toDashboard: "Go to the dashboard",
+  username: "Username",
+  usernameHint: "3 to 64 letters, digits, dots, dashes or underscores",
+  email: "Email",
+  password: "Password",
+  passwordHint: "At least 8 characters",
+  loginTitle: "Log in to ClinAI",
+  registerTitle: "Create your account",
+  noAccount: "No account yet?",
+  haveAccount: "Already registered?",
+  usernameShort: "Use 3 to 64 letters, digits, dots, dashes or underscores.",
+  emailInvalid: "This does not look like an email address.",
+  passwordShort: "Use at least 8 characters.",
+  wrong: "Username and password do not match. Check both and try again.",
+  codeTitle: "What you write",
+};

@@ -1,0 +1,11 @@
+/** Every English word the page shows, by feature. */
+import { account, admin } from "./account";
+import { auth } from "./auth";
+import { codes } from "./codes";
+import { common, live, shell, status } from "./common";
+import { dashboard } from "./dashboard";
+import { jobs } from "./jobs";
+import { models } from "./models";
+import { run } from "./run";
+
+export const text = { common, live, shell, status, auth, codes, dashboard, jobs, models, run, account, admin };

@@ -111,7 +111,7 @@ export function Shell() {
           <Link
             key={to}
             to={to}
-            className="flex min-w-0 flex-1 flex-col items-center gap-0.5 px-0.5 py-2 text-xs font-medium text-muted data-[status=active]:text-accent"
+            className="flex min-w-0 flex-1 flex-col items-center gap-0.5 px-0.5 py-2 text-[0.6875rem] font-medium text-muted data-[status=active]:text-accent"
           >
             <Icon size={20} aria-hidden />
             <span className="max-w-full truncate">{label.replace(/^(My|Run) /, "")}</span>

@@ -13,6 +13,7 @@ export const dashboard = {
   waiting: "In progress",
   waitingLine: (queued: number, running: number) => `${queued} queued, ${running} running`,
   health: "Platform",
+  ok: "All well",
   healthGood: "All parts answer",
   healthBad: (n: number) => (n === 1 ? "1 part needs attention" : `${n} parts need attention`),
   healthUnknown: "State unknown",

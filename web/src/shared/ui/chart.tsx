@@ -27,7 +27,7 @@ export function Chart({ label, points, format }: Props) {
         cursor: { y: false, points: { size: 7 } },
         scales: { x: { time: false }, y: { range: (_, __, max) => [0, max * 1.15 || 1] } },
         axes: [
-          { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) && tick > 0 ? String(tick) : "")) },
+          { ...axis, size: 26, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) && tick > 0 ? String(tick) : "")) },
           { ...axis, size: 58, values: (_, ticks) => ticks.map(format) },
         ],
         series: [{}, { stroke: token("accent"), fill: token("accent-soft"), width: 1.75, points: { show: points.length < 40, size: 5, fill: token("accent") } }],
@@ -43,14 +43,15 @@ export function Chart({ label, points, format }: Props) {
     };
   }, [points, format, theme]);
   return (
-    <figure className="card min-w-0 p-4">
+    <figure className="card relative min-w-0 p-4">
       <figcaption className="mb-2 text-sm font-medium">{label}</figcaption>
       {points.length < 2 ? (
         <p className="grid h-[168px] place-items-center text-sm text-muted">{text.dashboard.chartEmpty}</p>
       ) : (
         <div ref={box} aria-hidden className="h-[168px] overflow-hidden" />
       )}
-      <table className="sr-only">
+      <div className="sr-only">
+        <table>
         <caption>{text.dashboard.tableOf(label)}</caption>
         <thead>
           <tr>
@@ -66,7 +67,8 @@ export function Chart({ label, points, format }: Props) {
             </tr>
           ))}
         </tbody>
-      </table>
+        </table>
+      </div>
     </figure>
   );
 }

@@ -117,7 +117,7 @@ export function LogView({ lines, live, name, label, empty, className = "h-96" }:
             {follow ? <Pause size={15} aria-hidden /> : <Play size={15} aria-hidden />}
           </button>
         )}
-        <span className="[&_button]:text-code-muted [&_button:hover]:bg-white/10 [&_button:hover]:text-white">
+        <span className="px-1.5 [&_button]:text-code-muted [&_button:hover]:bg-white/10 [&_button:hover]:text-white">
           <CopyButton value={whole()} label={text.models.log.copy} />
         </span>
         <button
@@ -138,7 +138,7 @@ export function LogView({ lines, live, name, label, empty, className = "h-96" }:
         aria-live="off"
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scroll area must be reachable by keyboard
         tabIndex={0}
-        className={`overflow-auto font-mono text-xs leading-5 ${className}`}
+        className={`plain-mono overflow-auto font-mono text-xs leading-5 ${className}`}
       >
         {lines.length === 0 ? (
           <p className="p-4 text-code-muted">{empty}</p>

@@ -60,11 +60,12 @@ export function CopyButton({ value, label, children }: { value: string; label: s
     <button
       type="button"
       title={label}
-      aria-label={done ? text.common.copied : label}
+      aria-label={children ? undefined : done ? text.common.copied : label}
       onClick={() => void copyText(value).then(setDone)}
-      className="inline-flex items-center gap-1.5 rounded px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
+      className="-mx-1.5 inline-flex items-center gap-1.5 rounded px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
     >
       {children}
+      {children && <span className="sr-only">{done ? text.common.copied : label}</span>}
       <Icon size={13} aria-hidden />
     </button>
   );

@@ -36,7 +36,7 @@ export function JobResult({ jobId, failedTitle }: { jobId: string; failedTitle: 
     setPicked(images[(at + by + images.length) % images.length]?.name ?? null);
   };
   return (
-    <div className="grid gap-6">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-6">
       {job.data.status === "FAILED" && <Failure code={job.data.error_code ?? "PLATFORM_ERROR"} message={job.data.error_message ?? ""} title={failedTitle} />}
       {done && outputs.error && <ErrorNote error={outputs.error} retry={() => void outputs.refetch()} />}
       {(before || shown || done) && !(done && outputs.isLoading) && (before || shown) ? (

@@ -250,9 +250,9 @@ function Divider({ split, width, onChange }: { split: number; width: number; onC
       style={{ left: Math.min(Math.max(split * width, 1), Math.max(width - 1, 1)) }}
     >
       <span className="absolute inset-y-0 left-1/2 w-0.5 -translate-x-1/2 bg-white shadow-[0_0_0_1px_rgb(0_0_0/0.35)]" />
-      <span className="absolute top-1/2 left-1/2 grid size-8 -translate-1/2 place-items-center rounded-full bg-white text-black shadow-[0_1px_6px_rgb(0_0_0/0.4)]">
-        <ChevronLeft size={13} className="-mr-3" aria-hidden />
-        <ChevronRight size={13} className="-ml-1" aria-hidden />
+      <span className="absolute top-1/2 left-1/2 grid size-8 -translate-1/2 grid-flow-col place-content-center place-items-center rounded-full bg-white text-black shadow-[0_1px_6px_rgb(0_0_0/0.4)]">
+        <ChevronLeft size={14} className="-mr-0.5" aria-hidden />
+        <ChevronRight size={14} className="-ml-0.5" aria-hidden />
       </span>
     </div>
   );

@@ -109,7 +109,7 @@ function Platform({ health, failed, loading }: { health: Health | undefined; fai
       value={
         <span className={`flex items-center gap-2 text-xl ${good ? "text-good" : "text-warn"}`} title={parts.map((part) => `${part.name}: ${part.status}`).join("\n")}>
           <Icon size={20} aria-hidden />
-          {failed ? "–" : (health?.status ?? "–")}
+          {failed ? "–" : good ? words.ok : (health?.status ?? "–")}
         </span>
       }
       line={disk?.total_bytes ? words.diskUsed(bytes(disk.used_bytes), bytes(disk.total_bytes)) : line}

@@ -22,7 +22,7 @@ export function Stepper({ version }: { version: Version }) {
     return [name, "done", phase];
   });
   return (
-    <ol aria-label={text.models.phasesLabel} className="grid grid-cols-2 gap-x-4 gap-y-3 sm:flex sm:gap-2">
+    <ol aria-label={text.models.phasesLabel} className="grid grid-cols-2 gap-x-2 gap-y-3 sm:grid-cols-4 xl:flex">
       {steps.map(([name, state, phase]) => (
         <Step key={name} name={name} state={state} phase={phase} />
       ))}

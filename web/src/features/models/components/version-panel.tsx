@@ -40,7 +40,7 @@ function Loaded({ version, mine, onDeleted }: { version: Version; mine: boolean;
   });
   const took = (version.phases ?? []).reduce((sum, phase) => sum + (phase.ms ?? 0), 0);
   return (
-    <article className="grid gap-4" aria-label={`${text.models.version} ${version.version_number}`}>
+    <article className="grid grid-cols-[minmax(0,1fr)] gap-4" aria-label={`${text.models.version} ${version.version_number}`}>
       <header className="flex flex-wrap items-center gap-x-3 gap-y-2">
         <h2 className="font-mono text-lg break-all">{version.version_number}</h2>
         <StatusBadge status={version.status} />

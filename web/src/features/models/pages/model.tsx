@@ -38,7 +38,7 @@ export function ModelPage() {
   const showUpload = mine && (uploading || upload !== null || items.length === 0);
   const build = (
     <div className="grid gap-6 lg:grid-cols-[16rem_minmax(0,1fr)]">
-      <div className="grid content-start gap-3">
+      <div className="grid min-w-0 content-start gap-3">
         {mine && items.length > 0 && !showUpload && (
           <Button icon={<CloudUpload size={16} aria-hidden />} onClick={() => setUploading(true)}>
             {text.models.upload}
@@ -47,7 +47,7 @@ export function ModelPage() {
         {items.length > 0 && <VersionList items={items} shown={shown?.id} onSelect={select} />}
         {!mine && <p className="text-sm text-muted">{text.models.readOnly}</p>}
       </div>
-      <div className={`grid min-w-0 content-start gap-6 ${items.length ? "" : "lg:col-span-2 lg:row-start-1"}`}>
+      <div className={`grid min-w-0 grid-cols-[minmax(0,1fr)] content-start gap-6 ${items.length ? "" : "lg:col-span-2 lg:row-start-1"}`}>
         {showUpload && (
           <section aria-label={text.models.upload} className="grid max-w-2xl gap-3">
             <h2>{items.length ? text.models.upload : text.models.uploadFirst}</h2>

@@ -5,7 +5,7 @@ export const run = {
   model: "Model",
   version: "Version",
   noReady: "No version is ready to run",
-  noReadyLine: "Build a version first, or deploy the example model and come back in a minute.",
+  noReadyLine: "Build a version first; it shows here as soon as it is ready.",
   toModels: "Go to my models",
   next: "Next: Upload Image",
   back: "Change the version",

@@ -1,7 +1,7 @@
 import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useId } from "react";
 
 const BOX =
-  "w-full rounded border border-line-strong bg-raised px-3 text-base text-text placeholder:text-muted hover:border-muted aria-invalid:border-bad disabled:opacity-60 max-md:text-lg";
+  "rounded border border-line-strong bg-raised px-3 text-base text-text placeholder:text-muted hover:border-muted aria-invalid:border-bad disabled:opacity-60 max-md:text-lg";
 
 interface FieldProps {
   label: string;
@@ -42,7 +42,7 @@ export function Input({ label, hint, error, className = "", ...rest }: InputProp
         aria-describedby={hint || error ? `${id}-note` : undefined}
         aria-invalid={error ? true : undefined}
         {...rest}
-        className={`${BOX} h-9 max-md:h-11 ${className}`}
+        className={`${BOX} h-9 w-full max-md:h-11 ${className}`}
       />
     </Frame>
   );
@@ -58,7 +58,7 @@ export function TextArea({ label, hint, error, ...rest }: FieldProps & TextareaH
         aria-describedby={hint || error ? `${id}-note` : undefined}
         aria-invalid={error ? true : undefined}
         {...rest}
-        className={`${BOX} py-2`}
+        className={`${BOX} w-full py-2`}
       />
     </Frame>
   );
@@ -68,14 +68,14 @@ export function Select({ label, hint, error, ...rest }: FieldProps & SelectHTMLA
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <select id={id} {...rest} className={`${BOX} h-9 max-md:h-11`} />
+      <select id={id} {...rest} className={`${BOX} h-9 w-full max-md:h-11`} />
     </Frame>
   );
 }
 
 /** A select in a toolbar: its label is read out only. */
 export function BareSelect({ label, className = "", ...rest }: { label: string } & SelectHTMLAttributes<HTMLSelectElement>) {
-  return <select aria-label={label} {...rest} className={`${BOX} h-9 w-auto max-md:h-11 ${className}`} />;
+  return <select aria-label={label} {...rest} className={`${BOX} h-9 max-md:h-11 ${className}`} />;
 }
 
 export function BareInput({ label, className = "", ...rest }: { label: string } & InputHTMLAttributes<HTMLInputElement>) {

@@ -64,7 +64,8 @@ function checker(context: CanvasRenderingContext2D, camera: Camera, w: number, h
   const [x, y, wide, high] = [camera.x, camera.y, w * camera.zoom, h * camera.zoom];
   context.save();
   context.beginPath();
-  context.rect(x, y, wide, high);
+  // a pixel less than the image, whose edge may fall between two pixels
+  context.rect(x + 1, y + 1, wide - 2, high - 2);
   context.clip();
   context.fillStyle = style.getPropertyValue("--check-a");
   context.fillRect(x, y, wide, high);

@@ -42,7 +42,7 @@ export function JobResult({ jobId, failedTitle }: { jobId: string; failedTitle: 
       {(before || shown || done) && !(done && outputs.isLoading) && (before || shown) ? (
         <Viewer before={before} after={shown} outputs={images} result={result} {...(images.length > 1 && { onStep: step })} />
       ) : (
-        (running || outputs.isLoading) && <Skeleton className="h-[min(62dvh,34rem)]" />
+        (running || outputs.isLoading) && <Skeleton className="h-[min(62dvh,34rem)] max-md:aspect-square max-md:h-auto" />
       )}
       {done && outputs.data && (
         <div className="grid gap-6 lg:grid-cols-2">

@@ -101,7 +101,7 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
   };
   return (
     <section aria-label={words.label} className="card overflow-hidden">
-      <div className="relative h-[min(62dvh,34rem)] bg-stage">
+      <div className="relative h-[min(62dvh,34rem)] bg-stage max-md:aspect-square max-md:h-auto">
         {/* eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- an application takes the keyboard */}
         <div
           role="application"

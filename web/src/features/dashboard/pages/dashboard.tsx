@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { CheckCircle2, CircleAlert } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useMemo } from "react";
 import { ExampleButton } from "@/features/models/components/example-offer";
+import { hasExample } from "@/features/models/example";
 import { ModelCard } from "@/features/models/components/model-card";
 import { useVersionNames } from "@/shared/api/names";
 import { healthQuery, jobsQuery, meQuery, modelsQuery } from "@/shared/api/queries";
@@ -31,8 +32,8 @@ export function DashboardPage() {
         {first && (
           <section className="card grid items-center gap-4 border-accent/40 p-5 md:grid-cols-[1fr_auto]">
             <div>
-              <h2 className="text-lg">{text.models.exampleTitle}</h2>
-              <p className="text-muted">{text.models.exampleLine}</p>
+              <h2 className="text-lg">{hasExample ? text.models.exampleTitle : text.models.firstTitle}</h2>
+              <p className="text-muted">{hasExample ? text.models.exampleLine : text.models.firstLine}</p>
             </div>
             <div className="flex flex-wrap gap-2">
               <ExampleButton />

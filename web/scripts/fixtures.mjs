@@ -97,6 +97,7 @@ export async function pretend(context, { empty = false, signedIn = true } = {}) 
     return typeof body === "string" ? route.fulfill({ body, contentType: "text/plain" }) : route.fulfill({ json: body });
   });
   await context.route("http://127.0.0.1:9/**", (route) => {
+    if (route.request().url().endsWith(".csv")) return route.fulfill({ body: "x,y\n1,2\n", contentType: "text/csv", headers: { "access-control-allow-origin": "*" } });
     const body = pictures.get(new URL(route.request().url()).pathname.slice(1));
     return route.fulfill(body ? { body, contentType: "image/png", headers: { "access-control-allow-origin": "*" } } : { status: 404 });
   });

@@ -14,7 +14,7 @@ interface Command {
   run: () => void;
 }
 
-export default function Palette({ mode, onClose }: { mode: "search" | "shortcuts"; onClose: () => void }) {
+export function Palette({ mode, onClose }: { mode: "search" | "shortcuts"; onClose: () => void }) {
   const [shown, setShown] = useState(mode);
   return shown === "shortcuts" ? (
     <Shortcuts onClose={onClose} />

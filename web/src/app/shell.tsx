@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { Boxes, Gauge, ListChecks, LogOut, Moon, Play, Search, ShieldCheck, Sun, UserRound } from "lucide-react";
-import { Suspense, lazy, useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useState } from "react";
 import { api } from "@/shared/api/http";
 import { meQuery } from "@/shared/api/queries";
 import { session } from "@/shared/api/session";
@@ -14,8 +14,7 @@ import { useLive, useLiveEvents } from "@/shared/live/live";
 import { text } from "@/shared/text";
 import { IconButton } from "@/shared/ui/button";
 import { Toasts, toast } from "@/shared/ui/toasts";
-
-const Palette = lazy(() => import("./palette"));
+import { Palette } from "./palette";
 
 const NAV = [
   { to: "/dashboard", label: text.shell.dashboard, icon: Gauge },
@@ -118,9 +117,7 @@ export function Shell() {
           </Link>
         ))}
       </nav>
-      <Suspense fallback={null}>
-        {palette !== "off" && <Palette mode={palette} onClose={() => setPalette("off")} />}
-      </Suspense>
+      {palette !== "off" && <Palette mode={palette} onClose={() => setPalette("off")} />}
       <Toasts />
     </div>
   );

@@ -22,15 +22,15 @@ export class SpeedMeter {
   }
 }
 
-/** PUT to a presigned URL. XMLHttpRequest, because fetch() tells nothing of what was sent. Resolves to the ETag. */
-export function put(url: string, body: Blob, onSent: (bytes: number) => void, signal?: AbortSignal): Promise<string | null> {
+/** PUT to a presigned URL. XMLHttpRequest, because fetch() tells nothing of what was sent. */
+export function put(url: string, body: Blob, onSent: (bytes: number) => void, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const abort = () => request.abort();
     request.open("PUT", url);
     request.upload.onprogress = (event) => onSent(event.loaded);
     request.onload = () => {
-      if (request.status >= 200 && request.status < 300) resolve(request.getResponseHeader("etag"));
+      if (request.status >= 200 && request.status < 300) resolve();
       else reject(storageError(request.status));
     };
     request.onerror = () => reject(unreachable());

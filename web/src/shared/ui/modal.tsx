@@ -19,7 +19,11 @@ export function Modal({ open, onClose, title, children, wide, bare }: Props) {
   useEffect(() => {
     const dialog = ref.current;
     if (!dialog) return;
-    if (open && !dialog.open) dialog.showModal();
+    if (open && !dialog.open) {
+      dialog.showModal();
+      // a form begins at its first field, not at its close button
+      dialog.querySelector<HTMLElement>("input, textarea, select")?.focus();
+    }
     if (!open && dialog.open) dialog.close();
   }, [open]);
   return (

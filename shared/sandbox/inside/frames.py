@@ -1,0 +1,70 @@
+"""Frames between the host and pid 1, and between pid 1 and the model's process: kind, length, payload.
+
+Several jobs may be sent to one harness one after the other; each is LOAD, JOB, INPUT…, INPUT_END and ends with DONE.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+PROTOCOL = 1
+HEADER = struct.Struct(">cI")
+CHUNK = 64 * 1024
+"""Bytes of input, output or log that one frame carries at most."""
+
+# host → pid 1
+LOAD = b"L"  # JSON: start the model's process; it imports predict.py and calls setup()
+JOB = b"J"  # JSON: what to run
+INPUT = b"I"  # bytes of the input file
+INPUT_END = b"E"
+
+# pid 1 → host
+HELLO = b"H"  # JSON: pid 1 has its own uid and is ready
+LOG = b"G"  # whole lines of the model's stdout and stderr
+LOG_CUT = b"C"  # the log limit is reached; what follows is dropped
+RESULT = b"V"  # the result as JSON, before ENDED
+ENDED = b"N"  # JSON: how the model's process ended, with the evidence
+FILE = b"F"  # JSON: the next output's name and size
+DATA = b"D"  # bytes of that output
+REFUSED = b"Q"  # JSON: an output that cannot be taken
+DONE = b"Z"  # JSON: the job is over and every model process is dead
+
+# the model's process → pid 1
+LOADED = b"L"
+RETURNED = b"V"  # the result as JSON
+FAULT = b"X"  # JSON: what went wrong
+
+
+class ProtocolError(Exception):
+    """The other side does not speak as agreed."""
+
+
+def encode(kind: bytes, payload: bytes = b"") -> bytes:
+    """Return one frame."""
+    return HEADER.pack(kind, len(payload)) + payload
+
+
+class Decoder:
+    """Cuts a stream of bytes into frames; holds at most one incomplete frame of `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the frames that `data` completes; raises ProtocolError for one that claims more than the limit."""
+        self._buffer += data
+        at = 0
+        try:
+            while len(self._buffer) - at >= HEADER.size:
+                kind, size = HEADER.unpack_from(self._buffer, at)
+                if size > self._limit:
+                    raise ProtocolError(f"a frame of {size} bytes; the limit is {self._limit}")
+                start = at + HEADER.size
+                if len(self._buffer) - start < size:
+                    break
+                at = start + size
+                yield kind, bytes(self._buffer[start:at])
+        finally:
+            del self._buffer[:at]

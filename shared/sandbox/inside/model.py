@@ -1,0 +1,307 @@
+"""The model's process: loads predict.py, calls run(), reports on a pipe. Run as `python -c <this file> <options>`.
+
+Runs in the model's own interpreter as the model's uid; whatever it reports is the model's word and judged as such.
+Once the result is reported the process is killed: threads left running and atexit handlers do not delay a job.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import sys
+from types import CodeType, TracebackType
+from typing import Any
+
+APP = "/app"
+COMMANDS_FD, REPORTS_FD = 3, 4
+LOADED, RETURNED, FAULT = b"L", b"V", b"X"  # as in frames.py, which this process cannot import
+DEPTH_MAX = 100
+FRAMES_SHOWN = 20
+
+
+class NotJson(Exception):
+    """The result holds something that JSON cannot say."""
+
+
+def main() -> None:
+    """Load, wait for the job, run it, report; never returns."""
+    options = json.loads(sys.argv[1])
+    pid = os.getpid()
+    for fd in (COMMANDS_FD, REPORTS_FD):
+        os.set_inheritable(fd, False)
+    _offer_for_oom()
+    sys.argv = [f"{APP}/predict.py"]
+    sys.path[0] = APP
+    os.chdir(APP)
+    phase, clip = "load", options["message_bytes"]
+    try:
+        import predict  # type: ignore[import-not-found]
+
+        if callable(getattr(predict, "setup", None)):
+            phase = "setup"
+            predict.setup()
+        _report(LOADED, b"")
+        job = json.loads(_read_command())
+        phase = "run"
+        result = _call(predict.run, job)
+        _flush()
+        if os.getpid() != pid:
+            os._exit(0)  # a child that the model forked and that came back out of run(): not the one that answers
+        kind, payload = _answer(result, options["result_bytes"])
+    except BaseException as error:
+        _flush()
+        if os.getpid() != pid:
+            os._exit(1)
+        kind, payload = FAULT, json.dumps(_explain(error, phase, clip)).encode()
+    _report(kind, payload)
+    os._exit(0)
+
+
+def _offer_for_oom() -> None:
+    """Be the first that the kernel kills for memory, before pid 1."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass
+
+
+def _read_command() -> bytes:
+    data = b""
+    while not data.endswith(b"\n"):
+        chunk = os.read(COMMANDS_FD, 65536)
+        if not chunk:
+            os._exit(1)
+        data += chunk
+    return data
+
+
+def _report(kind: bytes, payload: bytes) -> None:
+    view = memoryview(struct.pack(">cI", kind, len(payload)) + payload)
+    try:
+        while view:
+            view = view[os.write(REPORTS_FD, view) :]
+    except OSError:
+        os._exit(1)  # the model closed the pipe: it ends without having returned
+
+
+def _call(run: Any, job: dict[str, Any]) -> Any:
+    if _wants_params(run):
+        return run(job["input_path"], job["output_dir"], job["params"])
+    return run(job["input_path"], job["output_dir"])
+
+
+def _wants_params(run: Any) -> bool:
+    """Whether run() has a third parameter: one named params, or any without a default."""
+    inner = run
+    while hasattr(inner, "__wrapped__"):
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
+    if not isinstance(code, CodeType):
+        return False
+    names = code.co_varnames[: code.co_argcount]
+    required = code.co_argcount - len(inner.__defaults__ or ())
+    return len(names) >= 3 and (names[2] == "params" or required >= 3)
+
+
+def _flush() -> None:
+    """Bring out what was printed, also by C libraries, before this process is killed."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()  # type: ignore[union-attr]
+        except BaseException:  # noqa: S112 - the model may have put anything there
+            continue
+    if "ctypes" in sys.modules:
+        try:
+            sys.modules["ctypes"].CDLL(None).fflush(None)
+        except BaseException:
+            return
+
+
+def _answer(result: Any, limit: int) -> tuple[bytes, bytes]:
+    if not isinstance(result, dict):
+        return _fault("not_dict", f"run() returned {_type(result)}; return a dict, for instance {{'label': 'cat'}}")
+    try:
+        plain = _plain(result, "result", 0, set())
+        payload = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except NotJson as error:
+        return _fault("not_json", str(error))
+    except ValueError as error:  # an int with more digits than Python prints
+        return _fault("not_json", f"the result is not JSON: {error}")
+    if len(payload) > limit:
+        return _fault(
+            "too_large",
+            f"the result has {len(payload)} bytes as JSON and the limit is {limit}; write large data to output_dir",
+        )
+    return RETURNED, payload
+
+
+def _fault(kind: str, text: str) -> tuple[bytes, bytes]:
+    return FAULT, json.dumps({"kind": kind, "phase": "run", "text": text}).encode()
+
+
+def _plain(value: Any, path: str, depth: int, above: set[int]) -> Any:
+    """Return `value` made of plain JSON types only; raises NotJson that names the place."""
+    if value is None or value is True or value is False:
+        return value
+    if isinstance(value, str):
+        return _text(value, path)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        number = float(value)
+        if number != number or number in (float("inf"), float("-inf")):
+            raise NotJson(f"{path} is {number}, which JSON cannot hold; return None or a finite number")
+        return number
+    if not isinstance(value, (dict, list, tuple)):
+        raise NotJson(f"{path} is {_type(value)}, which JSON cannot hold; {_advice(value)}")
+    if id(value) in above:
+        raise NotJson(f"{path} contains itself; return a tree without cycles")
+    if depth >= DEPTH_MAX:
+        raise NotJson(f"{path[:200]}… is nested deeper than {DEPTH_MAX} levels; return a flatter dict")
+    above.add(id(value))
+    plain: Any
+    if isinstance(value, dict):
+        plain = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise NotJson(f"{path} has the key {_shown(key)} of type {_type(key)}; use str(...) for keys")
+            plain[_text(key, f"a key of {path}")] = _plain(item, f"{path}[{_shown(key)}]", depth + 1, above)
+    else:
+        plain = [_plain(item, f"{path}[{index}]", depth + 1, above) for index, item in enumerate(value)]
+    above.discard(id(value))
+    return plain
+
+
+def _text(value: str, path: str) -> str:
+    text = str.__str__(value)
+    if "\0" in text:
+        raise NotJson(f"{path} contains a NUL character, which the database cannot hold; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise NotJson(
+            f"{path} contains half of a surrogate pair, which is not valid text; decode it properly"
+        ) from None
+    return text
+
+
+def _advice(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "write it to a file in output_dir, or decode it to str"
+    if isinstance(value, (set, frozenset)):
+        return "use sorted(...) or list(...)"
+    if hasattr(value, "tolist"):
+        return (
+            "use .tolist() (numbers: .item())" if getattr(value, "ndim", 1) else "use .item(), int(...) or float(...)"
+        )
+    if hasattr(value, "__fspath__"):
+        return "use str(...)"
+    return "use dict, list, str, int, float, bool or None"
+
+
+def _shown(key: Any) -> str:
+    try:
+        return ascii(key)[:60]
+    except BaseException:
+        return "?"
+
+
+def _type(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _explain(error: BaseException, phase: str, clip: int) -> dict[str, Any]:
+    """Say what was raised and where, and print a short traceback into the log."""
+    chain = _chain(error)
+    where = next((place for link in chain if (place := _where(link))), "")
+    _print_traceback(error)
+    if isinstance(error, SystemExit):
+        return {"kind": "exit", "phase": phase, "text": _str(error, clip), "where": where}
+    return {
+        "kind": "raised",
+        "phase": phase,
+        "type": _type(error),
+        "text": _str(error, clip),
+        "where": where,
+        "memory": any(isinstance(link, MemoryError) or _errno(link) == errno.ENOMEM for link in chain),
+        "disk": any(_errno(link) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) for link in chain),
+        "fork": any(_is_fork_failure(link) for link in chain),
+        "full": _full(),
+    }
+
+
+def _full() -> list[str]:
+    """Folders that are full now: a file without a name is gone, and its room free, once this process ends."""
+    full = []
+    for folder in ("/tmp", "/workspace/out", "/dev/shm"):  # noqa: S108
+        try:
+            stat = os.statvfs(folder)
+        except OSError:
+            continue
+        if (stat.f_blocks and stat.f_bavail * stat.f_frsize < 65536) or (stat.f_files and not stat.f_ffree):
+            full.append(folder)
+    return full
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and len(chain) < 10 and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return chain
+
+
+def _errno(error: BaseException) -> int | None:
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _is_fork_failure(error: BaseException) -> bool:
+    if isinstance(error, BlockingIOError):
+        return error.errno == errno.EAGAIN
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
+def _where(error: BaseException) -> str:
+    """`predict.py:12` of the innermost frame in the model's own code."""
+    place = ""
+    if isinstance(error, SyntaxError) and str(error.filename).startswith(APP + "/"):
+        return f"{str(error.filename)[len(APP) + 1 :]}:{error.lineno}"
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name.startswith(APP + "/"):
+            place = f"{name[len(APP) + 1 :]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _print_traceback(error: BaseException) -> None:
+    """Write to the log directly: the model may have replaced sys.stderr. Our own frames come first and are left out."""
+    try:
+        import traceback
+
+        trace = error.__traceback__
+        while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(APP + "/"):
+            trace = trace.tb_next
+        lines = traceback.format_exception(type(error), error, trace or error.__traceback__, limit=-FRAMES_SHOWN)
+        text = "".join(lines)
+        os.write(2, text[-16384:].encode("utf-8", "backslashreplace"))
+    except BaseException:
+        return
+
+
+def _str(error: BaseException, clip: int) -> str:
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(its message cannot be printed)"
+    return text[:clip].encode("utf-8", "backslashreplace").decode()
+
+
+if __name__ == "__main__":
+    main()

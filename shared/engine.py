@@ -27,6 +27,8 @@ async def open_engine(config: settings.Engine) -> AsyncIterator[aiodocker.Docker
         yield docker
     finally:
         await docker.close()
+        if connector is not None:
+            await connector.close()  # aiodocker leaves a connector that it was given
 
 
 async def engine_state(docker: aiodocker.Docker) -> str:

@@ -34,6 +34,7 @@ GVISOR_PROCESSES = 4096
 INODE_BYTES = 1024
 """Kernel memory of an empty file, charged to the container."""
 OPEN_FILES = 4096
+CREATE_TIMEOUT_S = 60.0
 REMOVE_TIMEOUT_S = 30.0
 MODULES = ("frames", "names", "identity", "evidence", "collector", "pid1")
 
@@ -164,19 +165,19 @@ async def sandbox_container(docker: aiodocker.Docker, spec: SandboxSpec) -> Asyn
     creating = asyncio.ensure_future(docker.containers.create(container_config(spec), name=name))
     try:
         with engine_faults("creating a sandbox"):
-            # not cancelled with us: a create that the engine carries out after we looked away would stay for ever
-            container = await asyncio.shield(creating)
+            async with asyncio.timeout(CREATE_TIMEOUT_S):
+                # not cancelled with us: what the engine creates after we looked away would stay for ever
+                container = await asyncio.shield(creating)
         yield container
     finally:
         await to_the_end(_remove_created(docker, creating, name))
 
 
-async def _remove_created(docker: aiodocker.Docker, creating: "asyncio.Future[Any]", name: str) -> None:
-    await asyncio.wait([creating])
-    if creating.cancelled() or creating.exception() is not None:
-        error = None if creating.cancelled() else creating.exception()
-        if isinstance(error, aiodocker.DockerError):
-            return  # the engine said no: there is none
+async def _remove_created(docker: aiodocker.Docker, creating: "asyncio.Future[DockerContainer]", name: str) -> None:
+    await asyncio.wait([creating], timeout=CREATE_TIMEOUT_S)
+    if creating.done() and isinstance(creating.exception(), aiodocker.DockerError):
+        return  # the engine said no: there is none
+    creating.cancel()
     try:
         await remove_container(docker, name)
     except PlatformFault as fault:

@@ -90,7 +90,7 @@ class Session:
             await self._receive(outcome, size, outputs_dir, on_log)
         except JobError as error:
             outcome.code, outcome.message = JobCode(error.code), error.message
-        except (ProtocolError, msgspec.ValidationError, json.JSONDecodeError, KeyError) as error:
+        except (ProtocolError, msgspec.MsgspecError, ValueError, KeyError, TypeError) as error:
             raise PlatformFault(f"the sandbox does not speak as agreed: {error!r}") from error
         finally:
             sending.cancel()
@@ -118,7 +118,7 @@ class Session:
                     else:
                         raise ProtocolError(f"frame {kind!r} while the model runs")
         except TimeoutError:
-            raise JobError(JobCode.TIMEOUT, ends.wedged(self._spec)) from None
+            raise await self._why_silent() from None
         finally:
             log.finish()
             outcome.log_truncated = log.truncated
@@ -200,6 +200,15 @@ class Session:
             else:
                 self._ready.extend(self._decoder.feed(message.data))
         return self._ready.popleft()
+
+    async def _why_silent(self) -> Exception:
+        """Pid 1 let its own deadline pass: the model's doing, unless the engine holds the container."""
+        with engine_faults("asking the engine why a sandbox is silent"):
+            async with asyncio.timeout(MARGIN_S):
+                state = (await self._container.show())["State"]
+        if state.get("Status") != "running":
+            return PlatformFault(f"the sandbox is {state.get('Status')} and did not answer")
+        return JobError(JobCode.TIMEOUT, ends.wedged(self._spec))
 
     async def _why_gone(self) -> Exception:
         """The container ended before its job: say why, by the engine's word."""

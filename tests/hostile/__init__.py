@@ -1,0 +1,1 @@
+"""Code that tries to do harm, in the real sandbox on the real engine."""

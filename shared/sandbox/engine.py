@@ -26,6 +26,8 @@ MIB = 1024**2
 SHM_BYTES = 64 * MIB
 HARNESS_BYTES = 48 * MIB
 """Memory of pid 1 and of the collector, on top of the model's."""
+GVISOR_BYTES = 192 * MIB
+"""What gVisor's own kernel takes from the same container, more with each process."""
 HARNESS_PROCESSES = 4
 PROCESSES_MIN = 16
 """What the engine itself needs to start a container."""
@@ -75,7 +77,8 @@ def container_config(spec: SandboxSpec) -> dict[str, Any]:
     out_bytes = _round(spec.output_bytes + (spec.output_files + 1) * page + MIB)
     out_files, tmp_files = 2 * spec.output_files + 128, max(1024, spec.tmp_bytes // (8 * 1024))
     tmpfs_bytes = in_bytes + out_bytes + spec.tmp_bytes + SHM_BYTES + (out_files + tmp_files) * INODE_BYTES
-    memory = _round(spec.memory_bytes + tmpfs_bytes + HARNESS_BYTES)
+    kernel_bytes = GVISOR_BYTES if is_gvisor(spec) else 0
+    memory = _round(spec.memory_bytes + tmpfs_bytes + HARNESS_BYTES + kernel_bytes)
     file_bytes = max(in_bytes, out_bytes, spec.tmp_bytes)
     processes = GVISOR_PROCESSES if is_gvisor(spec) else max(spec.processes + HARNESS_PROCESSES, PROCESSES_MIN)
     host = {

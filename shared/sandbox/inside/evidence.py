@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 
 _ROOT = "/sys/fs/cgroup"
 FULL_BELOW_BYTES = 64 * 1024
@@ -19,10 +20,11 @@ def counters() -> dict[str, int]:
             "pids": _field(f"{_ROOT}/pids.events", "max"),
             "peak": _number(f"{_ROOT}/memory.peak") or _number(f"{_ROOT}/memory.current"),
         }
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "oom": _field(f"{_ROOT}/memory/memory.oom_control", "oom_kill"),
         "pids": _field(f"{_ROOT}/pids/pids.events", "max"),
-        "peak": _number(f"{_ROOT}/memory/memory.max_usage_in_bytes"),
+        "peak": _number(f"{_ROOT}/memory/memory.max_usage_in_bytes") or largest,
     }
 
 

@@ -1,0 +1,149 @@
+"""Resolve requirements with uv in a throwaway container: wheels first, sources only when something has no wheel."""
+
+import asyncio
+import io
+import tarfile
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from services.builder.bases import Bases
+from services.builder.build import Build
+from services.builder.container import BuildContainer, ContainerSpec, Ended, build_container, file_chunks
+from services.builder.index import CA_FILE, FOLDER, IndexAccess
+from services.builder.lock import Lock, read_lock
+from services.builder.reasons import failure_of, needs_source_build
+from services.builder.base_image import BaseImage
+from shared.codes import BuildCode
+
+PACKAGE = f"{FOLDER}/package"
+LOCK = f"{PACKAGE}/.clinai-lock.txt"
+BUILD_UID = 65533
+COMPILE = ["uv", "pip", "compile", "--no-header", "--no-annotate", "--generate-hashes", "--python", "/usr/local/bin/python"]
+ONLY_WHEELS = ["--only-binary", ":all:"]
+PROCESSES = 1024
+
+
+class Requirements(msgspec.Struct, frozen=True, kw_only=True):
+    """What a package asks to be installed."""
+
+    text: str
+    """requirements.txt"""
+    folder: Path
+    """Folder on this host with requirements.txt and every file of the package that it names."""
+    files: list[str]
+    """Those files, by their path in the package."""
+    installed: dict[str, str]
+    """The files that requirements install, such as a wheel in the package: path → SHA-256."""
+    options: list[str]
+    """Lines of requirements.txt that are options."""
+    needs_sources: bool
+    """Some requirement is a git URL, or otherwise cannot be a wheel."""
+
+
+def container_spec(build: Build, image: str, network: str, command: list[str], access: IndexAccess) -> ContainerSpec:
+    """Describe a container that reaches the index and nothing of the platform."""
+    limits = build.parts.limits
+    return ContainerSpec(
+        image=image,
+        command=command,
+        labels=build.labels,
+        environment=access.environment,
+        network=network,
+        memory_bytes=limits.build_memory_bytes,
+        cpus=limits.build_cpus,
+        processes=PROCESSES,
+        disk_bytes=limits.image_bytes,
+    )
+
+
+async def resolve(
+    build: Build, bases: Bases, base: BaseImage, network: str, access: IndexAccess, requirements: Requirements
+) -> Lock:
+    """Pin every requirement with its hashes. Raises BuildError (RESOLUTION_FAILED, BUILD_TOO_LARGE)."""
+    if not requirements.needs_sources:
+        ended = await _compile(build, base, network, access, requirements, ONLY_WHEELS)
+        if ended.status == 0:
+            return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=True)
+        if not needs_source_build(ended):
+            raise _failure(build, ended, access, requirements)
+        build.say("Not everything has a wheel for this Python; resolving again with source packages allowed")
+    toolchain = await bases.toolchain(base, build.say)
+    ended = await _compile(build, toolchain, network, access, requirements, [])
+    if ended.status != 0:
+        raise _failure(build, ended, access, requirements)
+    return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=False)
+
+
+async def _compile(
+    build: Build,
+    image: BaseImage,
+    network: str,
+    access: IndexAccess,
+    requirements: Requirements,
+    options: list[str],
+) -> Ended:
+    spec = container_spec(build, image.id, network, [*COMPILE, *options, "requirements.txt"], access)
+    said: list[str] = []
+
+    def on_line(line: str) -> None:
+        said.append(line)
+        # What a failed first pass says is no news: the second one decides.
+        if not line.startswith(("hint:", "error:", "  cause:")):
+            build.say(access.masked(line))
+
+    async with build_container(build.parts.docker, spec) as container:
+        await give_input(build, container, requirements, access)
+        return await container.run(on_line)
+
+
+def _failure(build: Build, ended: Ended, access: IndexAccess, requirements: Requirements) -> Exception:
+    limits = build.parts.limits
+    masked = msgspec.structs.replace(ended, said=[access.masked(line) for line in ended.said])
+    return failure_of(
+        masked,
+        BuildCode.RESOLUTION_FAILED,
+        requirements.text,
+        memory_bytes=limits.build_memory_bytes,
+        disk_bytes=limits.image_bytes,
+    )
+
+
+async def give_input(
+    build: Build, container: BuildContainer, requirements: Requirements, access: IndexAccess, lock: bytes | None = None
+) -> None:
+    """Put certificates, the requirement files and, to install, the lock into a container."""
+    path = build.folder / "input.tar"
+    await asyncio.to_thread(_write_input, path, requirements, access, lock)
+    await container.put(file_chunks(path))
+    path.unlink()
+
+
+def _write_input(path: Path, requirements: Requirements, access: IndexAccess, lock: bytes | None) -> None:
+    with tarfile.open(path, mode="w") as tar:
+        for folder in (FOLDER, PACKAGE):
+            _add(tar, folder, None)
+        if access.ca_bundle:
+            _add(tar, CA_FILE, io.BytesIO(access.ca_bundle))
+        folders = set()
+        for name in sorted(requirements.files):
+            for parent in reversed(Path(name).parents[:-1]):
+                if parent not in folders:
+                    folders.add(parent)
+                    _add(tar, f"{PACKAGE}/{parent}", None)
+            with (requirements.folder / name).open("rb") as file:
+                _add(tar, f"{PACKAGE}/{name}", file)
+        if lock is not None:
+            _add(tar, LOCK, io.BytesIO(lock))
+
+
+def _add(tar: tarfile.TarFile, path: str, file: BinaryIO | None) -> None:
+    info = tarfile.TarInfo(path.lstrip("/"))
+    info.uid = info.gid = BUILD_UID
+    info.mode = 0o755 if file is None else 0o644
+    info.type = tarfile.DIRTYPE if file is None else tarfile.REGTYPE
+    if file is not None:
+        info.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+    tar.addfile(info, file)

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
@@ -52,6 +53,14 @@ class ObjectInfo(msgspec.Struct, frozen=True):
 
     size: int
     etag: str
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An object as a listing shows it; `size` in bytes."""
+
+    key: str
+    size: int
+    modified_at: datetime
 
 
 class Fetched(msgspec.Struct, frozen=True):
@@ -242,6 +251,12 @@ class ObjectStore:
             for entry in page.get("Contents", []):
                 yield entry["Key"], entry["Size"]
 
+    async def list_pages(self, prefix: str) -> AsyncIterator[list[Listed]]:
+        """Yield the objects below a prefix in pages of at most 1,000, by key."""
+        async for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            entries = page.get("Contents", [])
+            yield [Listed(entry["Key"], entry["Size"], entry["LastModified"]) for entry in entries]
+
     async def delete_prefix(self, prefix: str) -> int:
         """Delete every object below a prefix; return how many there were."""
         keys = [key async for key, _ in self.list_keys(prefix)]
@@ -281,6 +296,13 @@ class ObjectStore:
             if 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                 raise ObjectChanged(key) from None
             raise
+
+    async def list_multiparts(self, prefix: str) -> AsyncIterator[tuple[str, str, datetime]]:
+        """Yield (key, upload id, begun at) of every multipart upload below a prefix that was not completed."""
+        paginator = self._s3.get_paginator("list_multipart_uploads")
+        async for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
+            for entry in page.get("Uploads", []):
+                yield entry["Key"], entry["UploadId"], entry["Initiated"]
 
     async def abort_multipart(self, key: str, upload_id: str) -> None:
         """Drop a multipart upload with its parts; one that is gone does not matter."""

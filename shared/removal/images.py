@@ -1,0 +1,101 @@
+"""Images of versions that are gone: their manifests in the registry and their copies in this host's engine."""
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+import aiodocker
+import structlog
+
+from shared.db import Row, load_queries
+from shared.errors import PlatformFault
+from shared.registry import open_registry, split_reference
+from shared.removal.parts import Removed, WithParts
+
+log = structlog.get_logger()
+_queries = load_queries("removal")
+
+REPOSITORY = "clinai/model-"
+"""Repository of a version's images, followed by the version's id; one tag an epoch."""
+ENGINE_TIMEOUT_S = 20.0
+
+
+def maker_of(repository: str) -> UUID | None:
+    """Id of the version whose build made the images of a repository."""
+    try:
+        return UUID(repository.removeprefix(REPOSITORY)) if repository.startswith(REPOSITORY) else None
+    except ValueError:
+        return None
+
+
+async def drop_images(parts: WithParts, versions: list[Row], removed: Removed) -> None:
+    """Delete the images that only these (deleted) versions used.
+
+    A version of the same package may use the image that an earlier one made: such an image stays until the last of
+    them goes, under the name of its maker. Never raises; notes in `removed` what it could not do.
+    """
+    makers = {row["id"] for row in versions if row["epoch"] > 0}
+    for row in versions:
+        repository = split_reference(row["docker_image"] or "", parts.engine.registry)
+        if repository and (maker := maker_of(repository)):
+            makers.add(maker)
+    if not makers:
+        return
+    packages = [row["package_sha256"] for row in versions if row["package_sha256"]]
+    if await _queries.reuse_under_way(parts.pool, packages=packages):
+        removed.left.append("images: a build of the same package is under way and may use them")
+        return
+    try:
+        removed.images += await _from_registry(parts, makers)
+    except (PlatformFault, OSError) as error:
+        removed.left.append(f"images in the registry: {error}")
+    try:
+        async with asyncio.timeout(ENGINE_TIMEOUT_S):
+            removed.images += await _from_engine(parts, makers)
+    except (aiodocker.DockerError, OSError, TimeoutError) as error:
+        removed.left.append(f"images in the engine: {error or type(error).__name__}")
+
+
+async def used(parts: WithParts, digests: Iterable[str]) -> set[str]:
+    """Those of the digests that a READY version refers to."""
+    return {row["digest"] async for row in _queries.digests_in_use(parts.pool, digests=list(digests))}
+
+
+async def _from_registry(parts: WithParts, makers: set[UUID]) -> int:
+    deleted = 0
+    async with open_registry(parts.engine.registry) as registry:
+        for maker in sorted(makers):
+            repository = f"{REPOSITORY}{maker}"
+            digests = {await registry.digest(repository, tag) for tag in await registry.tags(repository)} - {None}
+            known = {digest for digest in digests if digest}
+            for digest in known - await used(parts, known):
+                deleted += await registry.delete(repository, digest)
+    return deleted
+
+
+async def _from_engine(parts: WithParts, makers: set[UUID]) -> int:
+    deleted = 0
+    for maker in sorted(makers):
+        wanted = [f"clinai.instance={parts.instance.instance}", f"clinai.version={maker}"]
+        for image in await parts.docker.images.list(filters={"label": wanted}):
+            digests = image_digests(image)
+            if not digests & await used(parts, digests):
+                deleted += await remove_image(parts.docker, image["Id"])
+    return deleted
+
+
+def image_digests(image: dict[str, list[str] | None]) -> set[str]:
+    """Registry digests of an engine's image, under whatever name."""
+    return {name.rsplit("@", 1)[1] for name in image.get("RepoDigests") or [] if "@" in name}
+
+
+async def remove_image(docker: aiodocker.Docker, image: str) -> bool:
+    """Remove an image with all its names; False when it was gone or a container still uses it."""
+    try:
+        await docker.images.delete(image, force=True)
+    except aiodocker.DockerError as error:
+        if error.status not in (404, 409):
+            raise
+        log.info("image not removed", image=image, reason=error.message)
+        return False
+    return True

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from litestar import Request
 
-from services.api.context import Context
+from services.api.injected import OpenContext
 from shared.errors import Invalid
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -43,14 +43,12 @@ def _name(host: str) -> str:
     return host.partition(":")[0]
 
 
-async def provide_origin(request: Request, context: Context) -> str:  # type: ignore[type-arg]
+async def provide_origin(request: Request, context: OpenContext) -> str:  # type: ignore[type-arg]
     """Dependency `origin`: where the client of this request sees storage."""
-    peer = request.client.host if request.client else ""
-    trusted = {address.strip() for address in context.auth.trusted_proxies.split(",")}
     return storage_origin(
         {name.lower(): value for name, value in request.headers.items()},
         scheme=urlsplit(str(request.url)).scheme,
-        from_edge=peer in trusted,
+        from_edge=bool(request.scope["state"].get("from_edge")),
         public_url=context.storage_settings.public_url,
         public_port=context.storage_settings.public_port,
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from shared.db import Row
 from shared.errors import Invalid
@@ -29,8 +29,8 @@ class Page(msgspec.Struct, Generic[T]):
     next_cursor: str | None
 
 
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=PAGE_MAX, description="Items of a page, at most 100")]
-Cursor = Annotated[str | None, Parameter(query="cursor", description="`next_cursor` of the page before")]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=PAGE_MAX, description="Items of a page, at most 100")]
+Cursor = Annotated[str | None, QueryParameter(name="cursor", description="`next_cursor` of the page before")]
 
 
 def before(cursor: str | None) -> UUID:

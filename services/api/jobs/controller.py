@@ -6,9 +6,9 @@ from uuid import UUID
 
 from litestar import Controller, MediaType, delete, get, post
 from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from services.api.context import Context, User
+from services.api.injected import OpenContext, Origin, SignedIn
 from services.api.jobs import service
 from services.api.jobs.schemas import Job, JobItem, JobUpload, NewJob, Outputs
 from services.api.origins import provide_origin
@@ -16,10 +16,10 @@ from services.api.paging import PAGE_DEFAULT, Cursor, Limit, Page
 from shared.errors import Invalid
 from shared.statuses import JobStatus
 
-Statuses = Annotated[str | None, Parameter(query="status", description="States to show, separated by commas")]
-After = Annotated[datetime | None, Parameter(query="created_after", description="Made then or later (RFC 3339)")]
-Since = Annotated[datetime | None, Parameter(query="since", description="Another name of `created_after`")]
-Before = Annotated[datetime | None, Parameter(query="created_before", description="Made before (RFC 3339)")]
+Statuses = Annotated[str | None, QueryParameter(name="status", description="States to show, separated by commas")]
+After = Annotated[datetime | None, QueryParameter(name="created_after", description="Made then or later (RFC 3339)")]
+Since = Annotated[datetime | None, QueryParameter(name="since", description="Another name of `created_after`")]
+Before = Annotated[datetime | None, QueryParameter(name="created_before", description="Made before (RFC 3339)")]
 
 
 class JobController(Controller):
@@ -30,18 +30,18 @@ class JobController(Controller):
     dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post("/", operation_id="create_job", summary="Create a job and get its upload URL")
-    async def create(self, context: Context, user: User, data: NewJob, origin: str) -> JobUpload:
+    async def create(self, context: OpenContext, user: SignedIn, data: JSONBody[NewJob], origin: Origin) -> JobUpload:
         """Create a job on a version of an own or public model. PUT the input to `upload_url` next, then run."""
         return await service.create(context, user, data, origin)
 
     @get("/", operation_id="list_jobs", summary="Your jobs")
     async def list_jobs(
         self,
-        context: Context,
-        user: User,
+        context: OpenContext,
+        user: SignedIn,
         statuses: Statuses = None,
-        model_id: UUID | None = None,
-        version_id: UUID | None = None,
+        model_id: FromQuery[UUID | None] = None,
+        version_id: FromQuery[UUID | None] = None,
         created_after: After = None,
         since: Since = None,
         created_before: Before = None,
@@ -59,32 +59,32 @@ class JobController(Controller):
         return await service.page(context, user, wanted, limit=limit, cursor=cursor)
 
     @get("/{job_id:uuid}", operation_id="get_job", summary="One job")
-    async def find(self, context: Context, user: User, job_id: UUID, origin: str) -> Job:
+    async def find(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID], origin: Origin) -> Job:
         """Read one of your jobs."""
         return await service.find(context, user, job_id, origin)
 
     @delete("/{job_id:uuid}", operation_id="delete_job", summary="Delete a job")
-    async def remove(self, context: Context, user: User, job_id: UUID) -> None:
+    async def remove(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID]) -> None:
         """Cancel the job if it has not ended and delete it with input, outputs and log."""
         await service.remove(context, user, job_id)
 
     @post("/{job_id:uuid}/run", operation_id="run_job", summary="Queue the job", status_code=202)
-    async def run(self, context: Context, user: User, job_id: UUID, origin: str) -> Job:
+    async def run(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID], origin: Origin) -> Job:
         """Queue a job whose input has been uploaded."""
         return await service.run(context, user, job_id, origin)
 
     @post("/{job_id:uuid}/cancel", operation_id="cancel_job", summary="Cancel a job", status_code=200)
-    async def cancel(self, context: Context, user: User, job_id: UUID, origin: str) -> Job:
+    async def cancel(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID], origin: Origin) -> Job:
         """Cancel a job in whatever state it is."""
         return await service.cancel(context, user, job_id, origin)
 
     @get("/{job_id:uuid}/outputs", operation_id="get_job_outputs", summary="Result and downloads")
-    async def outputs(self, context: Context, user: User, job_id: UUID, origin: str) -> Outputs:
+    async def outputs(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID], origin: Origin) -> Outputs:
         """Get the result and signed URLs of the outputs; empty lists before the end."""
         return await service.outputs(context, user, job_id, origin)
 
     @get("/{job_id:uuid}/logs", operation_id="get_job_logs", summary="The job's log", media_type=MediaType.TEXT)
-    async def read_log(self, context: Context, user: User, job_id: UUID) -> str:
+    async def read_log(self, context: OpenContext, user: SignedIn, job_id: FromPath[UUID]) -> str:
         """Read what the model has printed so far, as text."""
         return await service.read_log(context, user, job_id)
 

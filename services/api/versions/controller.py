@@ -4,8 +4,9 @@ from uuid import UUID
 
 from litestar import Controller, MediaType, delete, get, post
 from litestar.di import Provide
+from litestar.params import FromPath, JSONBody
 
-from services.api.context import Context, User
+from services.api.injected import OpenContext, Origin, SignedIn
 from services.api.origins import provide_origin
 from services.api.versions import parts, service
 from services.api.versions.schemas import (
@@ -27,17 +28,19 @@ class VersionController(Controller):
     dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post("/", operation_id="create_version", summary="Create a version and get its upload URL")
-    async def create(self, context: Context, user: User, data: NewVersion, origin: str) -> VersionUpload:
+    async def create(
+        self, context: OpenContext, user: SignedIn, data: JSONBody[NewVersion], origin: Origin
+    ) -> VersionUpload:
         """Create a version of an own model. PUT the ZIP to `upload_url` next, then build."""
         return await service.create(context, user, data, origin)
 
     @get("/{version_id:uuid}", operation_id="get_version", summary="One version")
-    async def find(self, context: Context, user: User, version_id: UUID) -> Version:
+    async def find(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> Version:
         """Read a version of an own or public model; what only its owner may see is empty for others."""
         return await service.find(context, user, version_id)
 
     @delete("/{version_id:uuid}", operation_id="delete_version", summary="Delete a version")
-    async def remove(self, context: Context, user: User, version_id: UUID) -> None:
+    async def remove(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> None:
         """Cancel what runs and delete the version with its jobs, objects and image."""
         await service.remove(context, user, version_id)
 
@@ -47,17 +50,17 @@ class VersionController(Controller):
         summary="The build log",
         media_type=MediaType.TEXT,
     )
-    async def read_log(self, context: Context, user: User, version_id: UUID) -> str:
+    async def read_log(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> str:
         """Read the whole build log so far, as text; for the owner only."""
         return await service.read_log(context, user, version_id)
 
     @post("/{version_id:uuid}/build", operation_id="build_version", summary="Queue the build", status_code=202)
-    async def build(self, context: Context, user: User, version_id: UUID) -> BuildStarted:
+    async def build(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> BuildStarted:
         """Queue the build of an uploaded package; its faults show on the version."""
         return await service.build(context, user, version_id)
 
     @post("/{version_id:uuid}/cancel", operation_id="cancel_version", summary="Cancel a build", status_code=200)
-    async def cancel(self, context: Context, user: User, version_id: UUID) -> Version:
+    async def cancel(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> Version:
         """Cancel an upload or a build in whatever phase it is."""
         return await service.cancel(context, user, version_id)
 
@@ -68,7 +71,12 @@ class VersionController(Controller):
         status_code=200,
     )
     async def offer_parts(
-        self, context: Context, user: User, version_id: UUID, data: WantedParts, origin: str
+        self,
+        context: OpenContext,
+        user: SignedIn,
+        version_id: FromPath[UUID],
+        data: JSONBody[WantedParts],
+        origin: Origin,
     ) -> Parts:
         """Get URLs for parts of a large package and hear which have arrived; call it again to resume."""
         return await parts.offer(context, user, version_id, data, origin)
@@ -79,6 +87,6 @@ class VersionController(Controller):
         summary="Join the parts",
         status_code=200,
     )
-    async def complete_parts(self, context: Context, user: User, version_id: UUID) -> PartsJoined:
+    async def complete_parts(self, context: OpenContext, user: SignedIn, version_id: FromPath[UUID]) -> PartsJoined:
         """Join the parts that have arrived into the package."""
         return await parts.complete(context, user, version_id)

@@ -22,6 +22,7 @@ PART_BYTES_MIN, PART_BYTES_DEFAULT, PART_BYTES_MAX = 5 * 1024**2, 16 * 1024**2, 
 PARTS_MAX = 1000
 """Parts of one upload: what S3 lists in one answer, so that resuming sees all that have arrived."""
 URLS_MAX = 100
+PartNumber = Annotated[int, Meta(ge=1, le=PARTS_MAX)]
 
 OPEN_INFO = frozenset(
     {"python", "timeout_s", "memory_bytes", "isolation", "parameters", "accepts_params", "has_setup", "readme"}
@@ -104,9 +105,7 @@ class Version(VersionItem, kw_only=True):
 class WantedParts(msgspec.Struct, kw_only=True):
     """Which parts the client is about to send; without `numbers`: the first that have not arrived, by `size`."""
 
-    numbers: (
-        Annotated[list[Annotated[int, Meta(ge=1, le=PARTS_MAX)]], Meta(min_length=1, max_length=URLS_MAX)] | None
-    ) = None
+    numbers: Annotated[list[PartNumber], Meta(min_length=1, max_length=URLS_MAX)] | None = None
     size: Annotated[int, Meta(ge=1)] | None = None
     """Bytes of the whole package."""
     part_size: Annotated[int, Meta(ge=PART_BYTES_MIN, le=PART_BYTES_MAX)] | None = None

@@ -180,6 +180,9 @@ class Supervisor:
             process = await self._spawn(part)
         except (LauncherError, OSError) as error:
             return str(error)
+        except Exception as error:  # a part must never be left unstarted unseen
+            log.exception("part not started", part=part.name)
+            return f"{type(error).__name__}: {error}"
         self._running[part.name] = process
         self._set(part.name, "starting", pid=process.pid)
         probing = asyncio.create_task(self._probe(part))

@@ -1,5 +1,6 @@
 export const common = {
   product: "ClinAI",
+  id: "ID",
   close: "Close",
   cancel: "Cancel",
   save: "Save",
@@ -23,6 +24,25 @@ export const common = {
   private: "Private",
   open: "Open",
   all: "All",
+};
+
+/** Relative times and what a browser says of itself. */
+export const time = {
+  now: "just now",
+  soon: "in a moment",
+  units: { year: "year", month: "month", day: "day", hour: "hour", minute: "minute" },
+  many: (n: number, unit: string) => `${n} ${unit}${n === 1 ? "" : "s"}`,
+  ago: (words: string) => `${words} ago`,
+  ahead: (words: string) => `in ${words}`,
+};
+
+/** What went wrong where the platform did not say it itself. */
+export const errors = {
+  unreachable: "The platform could not be reached. Check the connection and try again.",
+  answered: (status: number, words: string) => `The platform answered ${status} ${words}.`.replace(" .", "."),
+  uploadExpired: "The upload address has expired. Start the upload again.",
+  tooLarge: "The file is larger than this platform accepts.",
+  storage: (status: number) => `Storage answered ${status}. Try again in a moment.`,
 };
 
 export const status: Record<string, string> = {

@@ -27,7 +27,7 @@ export function DashboardPage() {
   const first = models.data && me.data && mine.length === 0;
   return (
     <>
-      <PageHead title={me.data ? words.hello(me.data.username) : words.title} />
+      <PageHead tab={words.title} title={me.data ? words.hello(me.data.username) : words.title} />
       <div className="grid gap-8">
         {first && (
           <section className="card grid items-center gap-4 border-accent/40 p-5 md:grid-cols-[1fr_auto]">

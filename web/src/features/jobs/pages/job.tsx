@@ -5,17 +5,15 @@ import { useState } from "react";
 import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
 import { jobQuery, modelQuery, versionQuery } from "@/shared/api/queries";
-import { runJob } from "@/shared/api/run";
+import { runAgain } from "@/shared/api/run";
 import type { Job } from "@/shared/api/types";
 import { bytes, shortDigest, shortId } from "@/shared/lib/format";
-import { inputOf } from "@/shared/lib/inputs";
 import { text } from "@/shared/text";
 import { Button } from "@/shared/ui/button";
 import { CopyButton, ErrorNote, Facts, Id, PageHead, Section, Skeleton, Time } from "@/shared/ui/misc";
 import { Confirm } from "@/shared/ui/modal";
 import { StatusBadge } from "@/shared/ui/status";
 import { JobResult } from "@/shared/viewer/result";
-import { fetchImage } from "@/shared/viewer/bitmaps";
 import { Timeline } from "../components/timeline";
 
 export function JobPage() {
@@ -42,12 +40,7 @@ function Loaded({ job }: { job: Job }) {
   const open = job.status === "QUEUED" || job.status === "RUNNING";
   const cancel = useMutation({ mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`), onSuccess: () => setAsking(false) });
   const rerun = useMutation({
-    mutationFn: async () => {
-      const kept = inputOf(job.id);
-      if (!kept && !job.input_url) throw new Error(text.jobs.rerunNoInput);
-      const file = kept ?? new File([await fetchImage(job.input_url as string)], "input", { type: job.input_type ?? "" });
-      return runJob(job.version_id, file, job.params ?? null);
-    },
+    mutationFn: () => runAgain(job.id),
     onSuccess: (jobId) => navigate({ to: "/jobs/$jobId", params: { jobId } }),
   });
   const hash = (value: string | null | undefined) =>
@@ -61,6 +54,7 @@ function Loaded({ job }: { job: Job }) {
   return (
     <>
       <PageHead
+        tab={text.jobs.job(shortId(job.id))}
         crumbs={[
           <Link key="j" to="/jobs" search={{}} className="hover:text-text">
             {text.jobs.title}
@@ -101,7 +95,7 @@ function Loaded({ job }: { job: Job }) {
           <div className="card p-4">
             <Facts
               rows={[
-                ["ID", <Id key="id" id={job.id} />],
+                [text.common.id, <Id key="id" id={job.id} />],
                 [text.jobs.imageDigest, hash(version.data?.docker_image_digest)],
                 [text.jobs.packageHash, hash(version.data?.package_sha256 && `sha256:${version.data.package_sha256}`)],
                 [text.jobs.inputHash, hash(job.input_sha256 && `sha256:${job.input_sha256}`)],

@@ -71,7 +71,7 @@ function Loaded({ version, mine, onDeleted }: { version: Version; mine: boolean;
         <Facts
           rows={[
             [text.models.created, <Time key="t" at={version.created_at} />],
-            ["ID", <Id key="id" id={version.id} />],
+            [text.common.id, <Id key="id" id={version.id} />],
             ...(version.docker_image_digest
               ? [[text.models.digest, <Digest key="d" value={version.docker_image_digest} />] as [string, React.ReactNode]]
               : []),

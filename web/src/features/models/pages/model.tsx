@@ -53,7 +53,7 @@ export function ModelPage() {
             <h2>{items.length ? text.models.upload : text.models.uploadFirst}</h2>
             <UploadPanel
               modelId={modelId}
-              taken={items.map((each) => each.version_number)}
+              versions={items}
               onStarted={(id) => {
                 setUploading(false);
                 select(id);

@@ -165,7 +165,7 @@ class BuildHandler:
             raise LostLease
 
     async def _check(self, build: Build, fetched: FetchedPackage) -> CheckedPackage:
-        package = await check_package(build, fetched, self._access)
+        package = await check_package(build, fetched)
         for warning in package.warnings:
             build.say(f"Warning: {warning}")
         return package

@@ -85,6 +85,7 @@ export const models = {
     push: "Pushed",
   } as Record<string, string>,
   phasesLabel: "Steps of the build",
+  queued: "Waiting for a builder. The log starts as soon as one is free.",
   buildLog: "Build log",
   noLog: "The log starts with the build.",
   logHidden: "The build log stays with the model's owner.",

@@ -5,6 +5,7 @@ export const run = {
   model: "Model",
   version: "Version",
   noReady: "No version is ready to run",
+  noneReady: "No version of this model is ready",
   noReadyLine: "Build a version first; it shows here as soon as it is ready.",
   toModels: "Go to my models",
   next: "Next: Upload Image",

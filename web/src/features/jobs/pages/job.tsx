@@ -1,6 +1,6 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { Ban, RotateCcw } from "lucide-react";
+import { Ban, RotateCcw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
@@ -8,8 +8,9 @@ import { jobQuery, modelQuery, versionQuery } from "@/shared/api/queries";
 import { runAgain } from "@/shared/api/run";
 import type { Job } from "@/shared/api/types";
 import { bytes, shortDigest, shortId } from "@/shared/lib/format";
+import { keys } from "@/shared/live/cache";
 import { text } from "@/shared/text";
-import { Button } from "@/shared/ui/button";
+import { Button, IconButton } from "@/shared/ui/button";
 import { CopyButton, ErrorNote, Facts, Id, PageHead, Section, Skeleton, Time } from "@/shared/ui/misc";
 import { Confirm } from "@/shared/ui/modal";
 import { StatusBadge } from "@/shared/ui/status";
@@ -36,9 +37,19 @@ function Loaded({ job }: { job: Job }) {
   const navigate = useNavigate();
   const version = useQuery(versionQuery(job.version_id));
   const model = useQuery({ ...modelQuery(version.data?.model_id ?? ""), enabled: Boolean(version.data) });
-  const [asking, setAsking] = useState(false);
+  const client = useQueryClient();
+  const [asking, setAsking] = useState<"cancel" | "delete" | null>(null);
   const open = job.status === "QUEUED" || job.status === "RUNNING";
-  const cancel = useMutation({ mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`), onSuccess: () => setAsking(false) });
+  const act = useMutation({
+    mutationFn: (what: "cancel" | "delete") => (what === "cancel" ? api.post(`/api/jobs/${job.id}/cancel`) : api.delete(`/api/jobs/${job.id}`)),
+    onSuccess: async (_, what) => {
+      setAsking(null);
+      if (what === "cancel") return;
+      await navigate({ to: "/jobs", search: {} });
+      client.removeQueries({ queryKey: keys.job(job.id) });
+      void client.invalidateQueries({ queryKey: ["jobs"] });
+    },
+  });
   const rerun = useMutation({
     mutationFn: () => runAgain(job.id),
     onSuccess: (jobId) => navigate({ to: "/jobs/$jobId", params: { jobId } }),
@@ -75,13 +86,18 @@ function Loaded({ job }: { job: Job }) {
         }
         aside={
           open ? (
-            <Button icon={<Ban size={15} aria-hidden />} onClick={() => setAsking(true)}>
+            <Button icon={<Ban size={15} aria-hidden />} onClick={() => setAsking("cancel")}>
               {text.jobs.cancel}
             </Button>
           ) : (
-            <Button icon={<RotateCcw size={15} aria-hidden />} busy={rerun.isPending} onClick={() => rerun.mutate()}>
-              {text.jobs.rerun}
-            </Button>
+            <>
+              <Button icon={<RotateCcw size={15} aria-hidden />} busy={rerun.isPending} onClick={() => rerun.mutate()}>
+                {text.jobs.rerun}
+              </Button>
+              <IconButton label={text.jobs.delete} onClick={() => setAsking("delete")}>
+                <Trash2 size={16} aria-hidden />
+              </IconButton>
+            </>
           )
         }
       />
@@ -111,14 +127,14 @@ function Loaded({ job }: { job: Job }) {
         </Section>
       </div>
       <Confirm
-        open={asking}
-        onClose={() => setAsking(false)}
-        onConfirm={() => cancel.mutate()}
-        title={text.jobs.cancelTitle}
-        body={text.jobs.cancelBody}
-        action={text.jobs.cancel}
-        busy={cancel.isPending}
-        error={cancel.error ? messageOf(cancel.error) : null}
+        open={asking !== null}
+        onClose={() => setAsking(null)}
+        onConfirm={() => asking && act.mutate(asking)}
+        title={asking === "delete" ? text.jobs.deleteTitle : text.jobs.cancelTitle}
+        body={asking === "delete" ? text.jobs.deleteBody : text.jobs.cancelBody}
+        action={asking === "delete" ? text.jobs.delete : text.jobs.cancel}
+        busy={act.isPending}
+        error={act.error ? messageOf(act.error) : null}
       />
     </>
   );

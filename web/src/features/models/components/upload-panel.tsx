@@ -73,8 +73,8 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
       setCannotFix(true);
     }
   };
-  const send = async (blob: Blob) => {
-    const versionId = await uploadAndBuild(client, modelId, number, blob);
+  const send = async (blob: Blob, as: string) => {
+    const versionId = await uploadAndBuild(client, modelId, as, blob);
     if (versionId) {
       setFile(null);
       setReport(null);
@@ -84,7 +84,7 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (file && report && !badNumber) void send(file.blob);
+    if (file && report && !badNumber) void send(file.blob, number);
   };
   const onDrop = (event: DragEvent) => {
     event.preventDefault();
@@ -97,7 +97,7 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
   return (
     <form onSubmit={submit} className="card grid gap-4 p-4">
       {upload?.stage === "failed" && (
-        <ErrorNote title={text.models.uploadFailed} error={upload.error} retry={() => void send(upload.file)} />
+        <ErrorNote title={text.models.uploadFailed} error={upload.error} retry={() => void send(upload.file, upload.number)} />
       )}
       <div
         role="group"

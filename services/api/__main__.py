@@ -1,7 +1,9 @@
 """`python -m services.api`: the gateway on loopback, until SIGTERM."""
 
 import errno
+import signal
 import socket
+import sys
 
 import uvicorn
 
@@ -42,7 +44,11 @@ def main() -> None:
             timeout_graceful_shutdown=int(load(settings.Work).stop_grace_s),
         )
     )
-    server.run(sockets=[bind(load(Listen))])
+    listener = bind(load(Listen))
+    # uvicorn raises the signal that stopped it once more when it has ended well; that must not look like a crash
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ _NO_DATABASE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of a query
     OSError,
     TimeoutError,
 )
@@ -126,9 +127,11 @@ def _ours(error: ClinAIError) -> _Read:
         headers |= error.headers
     if error.http_status == 401:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="clinai"')
+    code = str(error.code)
     if isinstance(error, PlatformFault):
         headers.setdefault("Retry-After", str(RETRY_AFTER_S))
-    return error.http_status, str(error.code), error.message, headers, getattr(error, "fields", [])
+        code = "UNAVAILABLE"
+    return error.http_status, code, error.message, headers, getattr(error, "fields", [])
 
 
 def _framework(error: HTTPException) -> _Read:

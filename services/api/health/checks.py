@@ -20,6 +20,8 @@ KEEP_S = 1.0
 """Answers are kept that long: the route is open to everybody and asks every part."""
 STARTING_S = 120.0
 """A part that has never answered counts as starting for that long after the gateway's own start."""
+OPENED = ("postgres", "nats", "storage")
+"""Parts that have answered once the gateway is open."""
 WORKERS = ("builder", "runner", "notifier")
 
 
@@ -70,7 +72,8 @@ class Checks:
             self._seen.add(name)
             return "ok"
         young = time.monotonic() - self._gateway.started_at < STARTING_S
-        return "starting" if reason == "starting" or (young and name not in self._seen) else f"down: {reason}"
+        never = name not in self._seen and not (self._gateway.context and name in OPENED)
+        return "starting" if reason == "starting" or (young and never) else f"down: {reason}"
 
     async def _nats(self) -> None:
         if (bus := self._gateway.bus) is None or not bus.nc.is_connected:

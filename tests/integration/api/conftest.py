@@ -73,7 +73,8 @@ async def opened(origin: str, timeout_s: float = 20) -> None:
 @pytest.fixture
 async def origin(parts: TestPlatform, pool: Pool) -> AsyncIterator[str]:
     """Origin of a gateway that is ready; the database is empty (`pool`)."""
-    async with serving(parts.environ) as url:
+    # no edge runs here: clients reach storage where the services do
+    async with serving({**parts.environ, "CLINAI_STORAGE_PUBLIC_URL": parts.env["CLINAI_STORAGE_ENDPOINT"]}) as url:
         await opened(url)
         yield url
 

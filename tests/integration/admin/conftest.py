@@ -42,7 +42,8 @@ async def docker(parts: TestPlatform) -> AsyncIterator[aiodocker.Docker]:
     async with open_engine(load(settings.Engine, parts.env)) as engine:
         yield engine
         label = [f"clinai.instance={parts.env['CLINAI_INSTANCE']}"]
-        for image in await engine.images.list(filters={"label": label}):
+        found = await engine.images.list(filters={"label": label})
+        for image in sorted(found, key=lambda image: "clinai.version" not in image["Labels"]):  # children first
             await engine.images.delete(image["Id"], force=True)
 
 
@@ -50,9 +51,16 @@ async def docker(parts: TestPlatform) -> AsyncIterator[aiodocker.Docker]:
 async def open_parts(
     parts: TestPlatform, pool: Pool, bus: BusConnection, outbox: Outbox, storage: ObjectStore, docker: aiodocker.Docker
 ) -> OpenParts:
-    """The session's parts, with an empty bucket."""
+    """The session's parts, with an empty bucket and an empty registry."""
     await storage.delete_prefix("")
+    async for key, upload, _ in storage.list_multiparts(""):
+        await storage.abort_multipart(key, upload)
     engine, instance = load(settings.Engine, parts.env), load(settings.Instance, parts.env)
+    async with open_registry(engine.registry) as client:
+        async for repository in client.repositories():
+            for tag in await client.tags(repository):
+                if (digest := await client.digest(repository, tag)) is not None:
+                    await client.delete(repository, digest)
     return OpenParts(pool, bus, outbox, storage, docker, engine, instance)
 
 

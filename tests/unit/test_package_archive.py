@@ -365,9 +365,8 @@ def test_a_link_that_a_real_tool_made_is_refused(check: Check, tmp_path: Path) -
 def test_what_no_model_needs_is_left_out_with_a_warning(check: Check) -> None:
     junk = ["__MACOSX/._predict.py", "sub/.DS_Store", "sub/__pycache__/a.pyc", ".git/HEAD", ".git/a/b", "._predict.py"]
     junk += [".venv/pyvenv.cfg", ".venv/lib/x.py", "Dockerfile", "sub/Thumbs.db", ".ipynb_checkpoints/x.ipynb"]
-    package = check(
-        make_zip({"predict.py": GOOD, "requirements.txt": "", "sub/a.bin": "x", **dict.fromkeys(junk, "x")})
-    )
+    files = {"predict.py": GOOD, "requirements.txt": "", "sub/a.bin": "x"}
+    package = check(make_zip({**files, **dict.fromkeys(junk, "x")}))
     assert package.files.keys() == files.keys()
     text = " ".join(package.warnings)
     assert "Dockerfile is ignored" in text

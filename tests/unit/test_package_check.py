@@ -14,8 +14,11 @@ import pytest
 from services.builder.build import Build
 from services.builder.check import check_package as check_for_build
 from services.builder.fetch import FetchedPackage
+from shared.codes import BuildCode, JobCode, PackageCode
 from shared.errors import PackageError, WorkError
 from shared.package import Package, Rules, Stopped, check_package, read_package
+from shared.package.config import read_config
+from shared.package.source import read_source
 from shared.settings import MIB, Engine, Limits
 from tests.conftest import make_zip
 from tests.platforms import ROOT
@@ -185,3 +188,22 @@ async def test_a_canceled_check_leaves_no_thread_at_work(tmp_path: Path, monkeyp
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == ["stopped"]
+
+
+# -- the document -------------------------------------------------------------------------------------------------
+
+
+def test_the_document_names_every_code_and_its_own_toml_is_right() -> None:
+    text = (ROOT / "docs/packages.md").read_text()
+    for codes in (PackageCode, BuildCode, JobCode):
+        section = text.split(
+            {PackageCode: "### The package", BuildCode: "### The build", JobCode: "### The job"}[codes]
+        )[1]
+        assert {f"| {code} |" for code in codes} <= {line[: line.find("|", 2) + 1] for line in section.splitlines()}
+    blocks = [block.split("```")[0] for block in text.split("```toml\n")[1:]]
+    assert len(blocks) == 2
+    config = read_config(blocks[0].encode(), Rules(limits=Limits()))
+    assert set(config.parameters) == {"min_score", "size", "mode"}
+    assert read_config(blocks[1].replace("…", "0" * 64).encode(), Rules(limits=Limits())).weights[0].path
+    source = text.split("```python\n")[1].split("```")[0]
+    assert read_source(source.encode(), {}, python="3.11", keep_on=lambda: None).accepts_params is False

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import PackageError
-from shared.package import Package, Rules, read_package
+from shared.errors import PackageError, PlatformFault
+from shared.package import Package, Rules, inspector, read_package
 from shared.settings import Limits
 from tests.conftest import make_zip
 from tests.zips import GOOD
@@ -249,6 +249,39 @@ def test_helpers_only_warn(read: Read) -> None:
 def test_a_helper_that_exhausts_the_parser_does_not_hide_predict(read: Read) -> None:
     package = read(**{"deep.py": "x = a" + ".b" * 100_000, "wide.py": "x = [" + "a," * 100_000 + "]"})
     assert package.source.accepts_params is False
+
+
+@pytest.fixture
+def inspect_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Put another inspector in the place of ours."""
+
+    def replace(source: str) -> None:
+        (tmp_path / "other.py").write_text(source)
+        monkeypatch.setattr("shared.package.source._INSPECTOR", str(tmp_path / "other.py"))
+
+    return replace
+
+
+INSPECTOR = Path(inspector.__file__).read_text()
+
+
+def test_sources_larger_than_a_pipe_reach_a_child_that_is_late(read: Read, inspect_with: Callable[[str], None]) -> None:
+    inspect_with(INSPECTOR.replace("def main() -> None:", "import time\ntime.sleep(0.7)\ndef main() -> None:"))
+    text = "".join(f"# {n * n}\n" for n in range(20_000))
+    assert read(GOOD + text, **{"helper.py": text}).source.accepts_params is False
+
+
+def test_a_source_that_takes_all_cpu_time_is_refused(read: Read, inspect_with: Callable[[str], None]) -> None:
+    endless = INSPECTOR.replace("CPU_S = 20", "CPU_S = 1").replace("    tree = ast.parse", "    while True: ast.parse")
+    assert endless.count("while True: ast.parse") == 1
+    inspect_with(endless.replace("while True: ast.parse(text, path)", "while True: tree = ast.parse(text, path)"))
+    fails(read, "SOURCE_INVALID", "nested too deeply, or too large")
+
+
+def test_an_inspector_that_fails_is_not_the_packages_fault(read: Read, inspect_with: Callable[[str], None]) -> None:
+    inspect_with("raise OSError")
+    with pytest.raises(PlatformFault, match="ended with status 1"):
+        read()
 
 
 def test_keyword_params_are_warned_of(read: Read) -> None:

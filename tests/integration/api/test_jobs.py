@@ -67,7 +67,15 @@ async def test_one_of_many_runs_at_once_starts(sign_up: SignUp, pool: Pool, bus:
     assert len(await events_of(bus, made["job_id"])) == 1
 
 
-@pytest.mark.parametrize("state", ["UPLOADING", "QUEUED", "BUILDING", "FAILED", "CANCELED"])
+@pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
+async def test_a_version_that_will_never_be_ready_takes_no_job(sign_up: SignUp, pool: Pool, state: str) -> None:
+    ada = await sign_up()
+    version = await built_version(pool, await create_model(ada), status=state)
+    problem(await ada.post("/api/jobs/", json={"version_id": version}), 409, "VERSION_NOT_READY", state)
+    assert (await ok(await ada.get("/api/jobs/")))["items"] == []
+
+
+@pytest.mark.parametrize("state", ["UPLOADING", "QUEUED", "BUILDING"])
 async def test_a_version_that_is_not_ready_does_not_run(sign_up: SignUp, pool: Pool, state: str) -> None:
     ada = await sign_up()
     made = await create_job(ada, await built_version(pool, await create_model(ada), status=state))

@@ -16,6 +16,7 @@ from services.api.origins import storage_origin
 from shared.db import Pool
 from shared.errors import Invalid
 from shared.storage import ObjectStore
+from tests.client import PASSWORD
 from tests.integration.api.conftest import SignUp, opened, serving
 from tests.integration.api.nouns import built_version, create_model, create_version, ok, problem, put
 from tests.platforms import TestPlatform
@@ -74,6 +75,46 @@ async def test_an_upload_url_is_for_one_random_key_and_nothing_else(sign_up: Sig
     async with httpx.AsyncClient() as plain:
         assert (await plain.get(made["upload_url"])).status_code == 403
     assert (await put(made["upload_url"], b"x")).status_code == 200
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("trusted", "wanted"), [("127.0.0.1", "https://cv.example.com"), ("10.0.0.0/8", "http://api")])
+async def test_the_edges_words_reach_the_url(parts: TestPlatform, pool: Pool, trusted: str, wanted: str) -> None:
+    port = parts.environ["CLINAI_STORAGE_PUBLIC_PORT"]
+    async with serving({**parts.environ, "CLINAI_TRUSTED_PROXIES": trusted}) as url:
+        await opened(url)
+        said = {"Host": "api:8001", "X-Forwarded-Host": "cv.example.com", "X-Forwarded-Proto": "https"}
+        said["X-Forwarded-For"] = "192.0.2.7"
+        async with httpx.AsyncClient(base_url=url, headers=said) as ada:
+            account = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+            await ok(await ada.post("/api/users/register", json=account), 201)
+            token = (await ok(await ada.post("/api/users/login", json=account)))["access_token"]
+            ada.headers["Authorization"] = f"Bearer {token}"
+            made = await create_version(ada, await create_model(ada))
+    assert made["upload_url"].startswith(f"{wanted}:{port}/clinai/quarantine/")
+
+
+@pytest.mark.integration
+async def test_a_storage_that_is_away_is_said_and_survived(sign_up: SignUp, parts: TestPlatform) -> None:
+    ada = await sign_up()
+    made = await create_version(ada, await create_model(ada))
+    await put(made["upload_url"], b"zip")
+    start = f"{V}/{made['version_id']}/build"
+    await asyncio.to_thread(parts.part, "stop", "storage")
+    try:
+        answer = await ada.post(start)
+        problem(answer, 503, "UNAVAILABLE", "storage")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await ok(await ada.get(f"{V}/{made['version_id']}")))["status"] == "UPLOADING"
+    finally:
+        await asyncio.to_thread(parts.part, "start", "storage")
+    async with asyncio.timeout(60):
+        while True:
+            answer = await ada.post(start)
+            if answer.status_code != 503:
+                break
+            await asyncio.sleep(0.2)
+    await ok(answer, 202)
 
 
 class Package:

@@ -84,21 +84,19 @@ async def test_a_version_that_is_not_ready_does_not_run(sign_up: SignUp, pool: P
     assert (await ok(await ada.get(f"/api/jobs/{made['job_id']}")))["status"] == "UPLOADING"
 
 
-@pytest.mark.parametrize(
-    ("params", "word"),
-    [
+async def test_wrong_params_are_refused(sign_up: SignUp, pool: Pool) -> None:
+    ada = await sign_up()
+    version = await built_version(pool, await create_model(ada))
+    wrong: list[tuple[object, str]] = [
         ([], "params"),
         ("x", "params"),
         (None, "params"),
         ({"text": "x" * 65_537}, "65536"),
         ({"text": "a\0b"}, "NUL"),
-    ],
-)
-async def test_wrong_params_are_refused(sign_up: SignUp, pool: Pool, params: object, word: str) -> None:
-    ada = await sign_up()
-    version = await built_version(pool, await create_model(ada))
-    answer = await ada.post("/api/jobs/", json={"version_id": version, "params": params})
-    problem(answer, 400, "INVALID_REQUEST", word)
+    ]
+    for params, word in wrong:
+        answer = await ada.post("/api/jobs/", json={"version_id": version, "params": params})
+        problem(answer, 400, "INVALID_REQUEST", word)
 
 
 async def test_params_that_json_cannot_mean_are_refused(sign_up: SignUp, pool: Pool) -> None:

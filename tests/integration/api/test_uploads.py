@@ -229,9 +229,8 @@ class TestParts:
         await package.ask()
         problem(await package.client.post(f"{package.path}/complete"), 409, "PARTS_MISSING", "None of")
 
-    @pytest.mark.parametrize(
-        ("body", "status", "word"),
-        [
+    async def test_wrong_wishes(self, package: Package) -> None:
+        wishes: list[tuple[dict[str, Any], int, str]] = [
             ({}, 400, "numbers, size"),
             ({"numbers": []}, 400, "numbers"),
             ({"numbers": [0]}, 400, "numbers"),
@@ -241,11 +240,10 @@ class TestParts:
             ({"size": 10, "numbers": [2]}, 400, "numbers"),
             ({"size": 10, "part_size": 1024}, 400, "part_size"),
             ({"size": 3 * 1024**3}, 413, str(2 * 1024**3)),
-        ],
-    )
-    async def test_wrong_wishes(self, package: Package, body: dict[str, Any], status: int, word: str) -> None:
-        code = {400: "INVALID_REQUEST", 413: "TOO_LARGE"}[status]
-        problem(await package.client.post(package.path, json=body), status, code, word)
+        ]
+        for body, status, word in wishes:
+            code = {400: "INVALID_REQUEST", 413: "TOO_LARGE"}[status]
+            problem(await package.client.post(package.path, json=body), status, code, word)
 
 
 @pytest.mark.integration

@@ -88,11 +88,13 @@ async def test_one_of_many_builds_at_once_starts(sign_up: SignUp, bus: BusConnec
     assert len(await events_of(bus, made["version_id"])) == 1
 
 
-@pytest.mark.parametrize("number", ["", "x" * 65, "a b", "ä", "v1\n", "a/b", "..\0", 1, None])
-async def test_a_wrong_number_is_refused(sign_up: SignUp, number: object) -> None:
+async def test_a_wrong_number_is_refused(sign_up: SignUp) -> None:
     ada = await sign_up()
-    body = {"model_id": await create_model(ada), "version_number": number}
-    problem(await ada.post(V, json=body), 400, "INVALID_REQUEST", "version_number")
+    model = await create_model(ada)
+    for number in ("", "x" * 65, "a b", "ä", "v1\n", "a/b", "..\0", 1, None):
+        body = {"model_id": model, "version_number": number}
+        problem(await ada.post(V, json=body), 400, "INVALID_REQUEST", "version_number")
+    assert (await ok(await ada.get(f"/api/models/{model}/versions")))["items"] == []
 
 
 async def test_a_number_is_there_once_in_a_model(sign_up: SignUp) -> None:

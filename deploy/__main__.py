@@ -88,9 +88,9 @@ def _command(args: argparse.Namespace) -> int:
             started = time.monotonic()
             launch.up(platform, args.only, args.without, say)
             if args.command == "demo":
-                from deploy import demo
+                from deploy.demo import run
 
-                return demo.run(platform, say)
+                return run(platform, say)
             say(f"ready after {time.monotonic() - started:.1f} s")
             print("\n".join(launch.addresses(platform)))
         case "down":

@@ -63,7 +63,8 @@ async def _answer(supervisor: Supervisor, stop: asyncio.Event, request: dict[str
                 elif op == "start":
                     await supervisor.resume(name)
                 else:
-                    supervisor.kill(name)
+                    yield {"event": "done", "name": name, "state": "killed", "pid": supervisor.kill(name)}
+                    return
                 yield {"event": "done", **asdict(supervisor.states[name])}
             except LauncherError as error:
                 yield {"event": "error", "message": str(error)}

@@ -1,6 +1,7 @@
 """Bring a platform up and down: what stands between the command line and the supervisor."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -21,7 +22,8 @@ from shared.logging import configure_logging
 from shared.settings import Instance, load
 
 Say = Callable[[str], None]
-FREE_DISK_MIN = 1 << 30
+DOWN_SILENCE_S = 60.0
+"""A supervisor that says nothing for that long while it stops its parts is stuck; the longest grace is shorter."""
 ENGINE_LOOK_S = 5.0
 
 
@@ -30,17 +32,17 @@ def up(platform: Platform, only: str, without: str, say: Say) -> None:
 
     Interrupted or failed, it stops what it started. Raises LauncherError with one line that says what to mend.
     """
-    names = select(only, without)
+    names, mine = select(only, without), False
     try:
-        events = control.ask(platform.control_socket, {"op": "watch"}, timeout_s=None)
-        first = next(events)
-        mine = False
-    except (ConnectionError, StopIteration):
-        _start(platform, names, say)
-        mine = True
-        events = control.ask(platform.control_socket, {"op": "watch"}, timeout_s=None)
-        first = next(events)
-    try:
+        try:
+            events = control.ask(platform.control_socket, {"op": "watch"}, timeout_s=None)
+            first = next(events)
+        except (ConnectionError, StopIteration):
+            _look(platform, names, say)
+            mine = True  # also when we are interrupted while it starts
+            _start(platform, names)
+            events = control.ask(platform.control_socket, {"op": "watch"}, timeout_s=None)
+            first = next(events)
         if not mine and (missing := set(names) - {s["name"] for s in first["states"]}):
             say(f"already running without {', '.join(sorted(missing))}; `down` first to change that")
         _await_ready(first, events, say)
@@ -53,15 +55,24 @@ def up(platform: Platform, only: str, without: str, say: Say) -> None:
         raise
 
 
-def _start(platform: Platform, names: list[str], say: Say) -> None:
+def _look(platform: Platform, names: list[str], say: Say) -> None:
+    """Clear the way: no leftovers, room on the disk, an engine where one is needed."""
     if leftovers := processes.left_behind(platform.data):
         say(f"an earlier supervisor died; stopping the {len(leftovers)} processes it left behind")
         processes.end(leftovers, 10.0)
     free = shutil.disk_usage(platform.data).free
-    if free < FREE_DISK_MIN:
-        raise LauncherError(f"the disk of {platform.data} has {free >> 20} MB left; 1 GB is the least to start with")
+    if free < platform.disk_min_bytes:
+        raise LauncherError(
+            f"the disk of {platform.data} has {free >> 20} MB left; {platform.disk_min_bytes >> 20} MB is the least to "
+            "start with: make room (`docker system df` shows the engine's share), or let CLINAI_DATA name a folder on "
+            "another disk"
+        )
     if needs_engine(names) or ("registry" in names and registry.binary(platform) is None):
         engine.ensure(platform.docker_host, say)
+
+
+def _start(platform: Platform, names: list[str]) -> None:
+    """Start the supervisor and return when it listens."""
     log = platform.logs / "supervisor.log"
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -107,18 +118,31 @@ def down(platform: Platform, say: Say) -> None:
     """Stop everything of this platform, also what a killed supervisor left behind; harmless when nothing runs."""
     pid = None
     try:
-        for event in control.ask(platform.control_socket, {"op": "down"}, timeout_s=None):
+        for event in control.ask(platform.control_socket, {"op": "down"}, timeout_s=DOWN_SILENCE_S):
             if event["event"] == "snapshot":
                 pid = event["pid"]
             elif event["event"] == "state" and event["state"] == "stopped":
                 say(f"{event['name']} stopped")
-    except ConnectionError:
-        pass
+    except (ConnectionError, TimeoutError):
+        pid = pid or _supervisor(platform)
     if pid is not None and not processes.wait_gone(pid, 30):
+        say(f"the supervisor (pid {pid}) is stuck; killing it")
         os.kill(pid, signal.SIGKILL)
     if leftovers := processes.left_behind(platform.data):
         say(f"stopping {len(leftovers)} processes without a supervisor")
         processes.end(leftovers, 15.0)
+
+
+def _supervisor(platform: Platform) -> int | None:
+    """Pid of a supervisor that lives but does not answer."""
+    path = platform.run / "supervisor.lock"
+    with contextlib.suppress(OSError, ValueError), path.open() as lock:
+        pid = int(lock.read())
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return pid
+    return None
 
 
 def reset(platform: Platform, say: Say) -> None:
@@ -152,11 +176,14 @@ ALREADY_RUNNING = 3
 
 def run(platform: Platform, only: str, without: str) -> int:
     """Be the supervisor, in the foreground, until SIGTERM, SIGINT or `down`."""
-    lock = (platform.run / "supervisor.lock").open("w")
+    lock = (platform.run / "supervisor.lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends, however it ends
     except BlockingIOError:
         return ALREADY_RUNNING
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
     configure_logging("supervisor", load(Instance))
     names = select(only, without)
     asyncio.run(_supervise(platform, names))

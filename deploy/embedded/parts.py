@@ -119,6 +119,7 @@ def _backing(platform: Platform) -> list[Part]:
             ready=lambda: probes.http(ports["storage"], "/", accepted=(403,)),
             ports=("storage", "storage_filer", "storage_master", "storage_volume", "storage_admin"),
             environment=lambda: _plain() | {"GOGC": "50", "GOMEMLIMIT": "512MiB"},
+            grace_s=6.0,  # it may wait 10 s for streams of its own; what it has answered lies with the kernel by then
         ),
         Part(
             name="registry", layer=BACKING, ports=("registry",), prepare=lambda _: registry.prepare(platform),

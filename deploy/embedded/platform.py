@@ -53,6 +53,8 @@ class Platform:
     python: str = "3.11"
     base_image: str = ""
     docker_host: str = ""
+    disk_min_bytes: int = 1 << 30
+    """Free bytes on the data folder's disk below which nothing is started (CLINAI_DISK_MIN_BYTES)."""
     extra: dict[str, str] = field(default_factory=dict)
     """CLINAI_… variables of the environment that the launcher does not decide itself."""
 
@@ -77,6 +79,7 @@ class Platform:
             instance=env.get("CLINAI_INSTANCE") or kept["instance"],
             python=env.get("CLINAI_PYTHON") or "3.11",
             docker_host=docker_host(load(Engine, env)),
+            disk_min_bytes=_disk_min(env.get("CLINAI_DISK_MIN_BYTES", "")),
         )
         decided = platform.settings()
         platform.extra = {
@@ -156,7 +159,7 @@ class Platform:
         return write_private(self.passwords, text)
 
 
-NOT_KEPT = {"CLINAI_PORTS", "CLINAI_BASE_IMAGE", "CLINAI_ADMIN_PASSWORD", "CLINAI_PART_OF"}
+NOT_KEPT = {"CLINAI_PORTS", "CLINAI_DISK_MIN_BYTES", "CLINAI_BASE_IMAGE", "CLINAI_ADMIN_PASSWORD", "CLINAI_PART_OF"}
 """Variables that speak to the launcher only."""
 
 
@@ -192,6 +195,12 @@ def _secrets(data: Path) -> dict[str, str]:
         kept |= missing
         write_private(path, json.dumps(kept, indent=1))
     return kept
+
+
+def _disk_min(raw: str) -> int:
+    if raw and not raw.isdecimal():
+        raise LauncherError(f"CLINAI_DISK_MIN_BYTES={raw} is no number of bytes")
+    return int(raw) if raw else 1 << 30
 
 
 def _ports(data: Path, env: dict[str, str]) -> dict[str, int]:

@@ -25,7 +25,8 @@ def status(platform: Platform) -> dict[str, Any]:
         state["memory_bytes"] = memory_bytes(state["pid"]) if state["pid"] else 0
     return answer | {
         "running": True, "ready": snapshot["ready"], "failed": snapshot["failed"], "supervisor_pid": snapshot["pid"],
-        "supervisor_memory_bytes": memory_bytes(snapshot["pid"]), "parts": states, "ports": platform.ports,
+        "supervisor_memory_bytes": memory_bytes(snapshot["pid"], with_children=False),
+        "parts": states, "ports": platform.ports,
         "engine": {"host": platform.docker_host, "answers": engine.answers(platform.docker_host)},
     }  # fmt: skip
 
@@ -41,7 +42,8 @@ def status_lines(found: dict[str, Any]) -> list[str]:
         note = part["message"] if part["state"] != "ready" else _since(part["since"])
         lines.append(f"{part['name']:<18}{part['state']:<12}{part['pid'] or '':>8}{memory:>10}{restarts:>10}  {note}")
     total = found["supervisor_memory_bytes"] + sum(p["memory_bytes"] for p in found["parts"])
-    lines.append(f"{'supervisor':<18}{'':<12}{found['supervisor_pid']:>8}{total >> 20:>7} MB in all")
+    own = f"{found['supervisor_memory_bytes'] >> 20} MB"
+    lines.append(f"{'supervisor':<18}{'':<12}{found['supervisor_pid']:>8}{own:>10}{'':>10}  {total >> 20} MB in all")
     reachable = "answers" if found["engine"]["answers"] else "DOES NOT ANSWER"
     return [*lines, f"engine {found['engine']['host']}: {reachable}", "ready" if found["ready"] else "not ready"]
 

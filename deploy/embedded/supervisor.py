@@ -311,11 +311,12 @@ def _how_it_ended(code: int, path: Path, mark: int) -> str:
     return status
 
 
-def memory_bytes(pid: int) -> int:
+def memory_bytes(pid: int, *, with_children: bool = True) -> int:
     """Memory of a part and its children, shared pages counted once (PSS) where the system tells."""
     total = 0
     with contextlib.suppress(psutil.Error):
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        parent = psutil.Process(pid)
+        for process in [parent, *(parent.children(recursive=True) if with_children else ())]:
             with contextlib.suppress(psutil.Error):
                 info = process.memory_full_info()
                 total += getattr(info, "pss", 0) or info.rss

@@ -1,26 +1,85 @@
 """`python -m services.builder`: takes `version.uploaded`, makes images out of packages."""
 
+import asyncio
+
 import structlog
 
-from services.builder import registry
 from services.builder.bases import Bases
-from services.builder.container import ensure_network, remove_build_containers
 from services.builder.dependencies import DependencyImages
 from services.builder.handler import BuildHandler
 from services.builder.index import index_access
-from services.builder.reconcile import remove_unfinished_images
+from services.builder.network import BuildNetwork
+from services.builder.reconcile import remove_unfinished
+from services.builder.room import Room, keep_room
 from services.builder.weights import WeightsFetcher
 from shared import settings
 from shared.engine import host_slots
-from shared.sandbox import remove_leftovers
+from shared.sandbox.engine import engine_faults
 from shared.service import Parts, run_worker
 from shared.settings import load
 from shared.worker import Worker
 
 log = structlog.get_logger()
+_background: set[asyncio.Task[None]] = set()
 
 
 def slots(parts: Parts) -> int:
     """Builds at once, from CPU and memory of this host unless CLINAI_BUILDER_SLOTS says otherwise."""
     limits = parts.limits
     return host_slots(parts.work.builder_slots, memory_bytes=limits.build_memory_bytes, cpus=limits.build_cpus)
+
+
+def make_handler(parts: Parts, index: settings.Index) -> BuildHandler:
+    """Put together what builds share. Raises SystemExit for a setting that cannot work, naming it."""
+    access = index_access(index)
+    bases = Bases(parts.docker, parts.engine)
+    local = settings.docker_host(parts.engine).startswith("unix://")
+    return BuildHandler(
+        parts,
+        bases=bases,
+        access=access,
+        network=BuildNetwork(parts.docker, index, local_engine=local),
+        dependencies=DependencyImages(parts.engine.registry, bases, access),
+        weights=WeightsFetcher(
+            allowed_hosts=index.allowed_hosts,
+            ca_bundle=access.ca_bundle,
+            proxy=index.https_proxy or index.http_proxy,
+        ),
+    )
+
+
+def make_worker(parts: Parts, handler: BuildHandler) -> Worker:
+    """Return the worker that hands claimed versions to `handler`."""
+    return Worker(
+        "version",
+        durable="builder",
+        filter_subject="version.uploaded.>",
+        worker=parts.worker,
+        slots=slots(parts),
+        pool=parts.pool,
+        bus=parts.bus,
+        outbox=parts.outbox,
+        work=parts.work,
+        handle=handler.handle,
+        discard=handler.discard,
+        failure=handler.failure,
+        settled=handler.settled,
+    )
+
+
+async def make(parts: Parts) -> Worker:
+    """Remove what a killed process left, get the base image ready beside the first builds, and return the worker."""
+    instance = parts.instance.instance
+    with engine_faults("looking for what a former builder left"):
+        await remove_unfinished(parts.docker, parts.pool, instance=instance, worker=parts.worker)
+    handler = make_handler(parts, load(settings.Index))
+    room = keep_room(parts.docker, parts.pool, load(Room), instance=instance, busy=handler.dependencies_in_use)
+    for work in (handler.warm_up(), room):
+        task = asyncio.create_task(work)
+        _background.add(task)
+        task.add_done_callback(_background.discard)
+    return make_worker(parts, handler)
+
+
+if __name__ == "__main__":
+    run_worker("builder", make, slots=slots)

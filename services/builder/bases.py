@@ -1,4 +1,4 @@
-"""The base and toolchain images of each Python, found or made once per process, and the base's layers in the registry."""
+"""The base and toolchain images of each Python, found or made once per process; the base goes to the registry."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,13 +21,14 @@ class Bases:
     def __init__(self, docker: aiodocker.Docker, engine: Engine) -> None:
         self._docker = docker
         self._engine = engine
-        self._lock = asyncio.Lock()
+        # one a kind: making a toolchain takes a minute in which builds that need none go on
+        self._bases, self._toolchains = asyncio.Lock(), asyncio.Lock()
         self._known: dict[tuple[str, str], BaseImage] = {}
         self._pushed: dict[str, asyncio.Task[None]] = {}
 
     async def base(self, python: str, say: Callable[[str], None]) -> BaseImage:
         """Return the base image for a Python; raises BuildError for one that no base can be made for."""
-        async with self._lock:
+        async with self._bases:
             known = self._known.get(("base", python))
             if known is None or not await registry.present(self._docker, known.id):
                 known = self._known["base", python] = await self._find(python, say)
@@ -54,7 +55,7 @@ class Bases:
 
     async def toolchain(self, base: BaseImage, say: Callable[[str], None]) -> BaseImage:
         """Return the image with git and a compiler that belongs to `base`."""
-        async with self._lock:
+        async with self._toolchains:
             known = self._known.get(("toolchain", base.id))
             if known is None or not await registry.present(self._docker, known.id):
                 known = self._known["toolchain", base.id] = await ensure_toolchain(self._docker, base, progress=say)

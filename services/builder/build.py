@@ -52,8 +52,11 @@ class Build:
         self.reference = image_reference(parts, claim)
         self.lock: str | None = None
         """Resolved requirements; kept with a version that fails later, too."""
+        self.dependencies: str | None = None
+        """The dependency image that this build stands on, once its name is known."""
         self._sink = sink
         self._noted: tuple[str, str] | None = None
+        self._closed = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -77,11 +80,13 @@ class Build:
         return self.phases[-1]["name"] if self.phases else "start"
 
     def say(self, line: str) -> None:
-        """Write a line for the owner of the version."""
-        self._sink.write(line)
+        """Write a line for the owner of the version; once the log is closed, to nobody."""
+        if not self._closed:
+            self._sink.write(line)
 
     async def finish_log(self) -> Path:
         """Close the log and return its file; nothing can be said after that. May be called twice."""
+        self._closed = True
         await self._sink.flush()
         return self._sink.path
 
@@ -90,7 +95,11 @@ class Build:
         """Head the log with the phase and measure it; it counts also when it fails."""
         crashpoint(f"version.{name}")
         started = time.perf_counter()
-        entry = {"name": name, "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"), "ms": None}
+        entry: dict[str, Any] = {
+            "name": name,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ms": None,
+        }
         self.phases.append(entry)
         self.say(f"== {HEADINGS[name]}")
         try:

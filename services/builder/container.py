@@ -9,11 +9,12 @@ Whatever happens, cancellation included, the container is gone when the block en
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiodocker
+import aiohttp
 import msgspec
 import structlog
 from aiodocker.containers import DockerContainer
@@ -39,6 +40,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     environment: dict[str, str] = {}
     network: str = "none"
+    workdir: str = "/"
     memory_bytes: int
     cpus: float
     processes: int
@@ -74,20 +76,26 @@ class BuildContainer:
         """Stream `path` as a tar; works after the container has ended."""
         return get_archive(self._docker, self._container.id, path)
 
-    async def run(self, on_line: Callable[[str], None]) -> Ended:
-        """Start the command and follow it to its end: stderr goes to `on_line` as it is written, stdout is kept."""
-        said, stdout = _Lines(on_line), bytearray()
-        async with self._container.attach(stdout=True, stderr=True) as stream:
+    async def run(self, on_line: Callable[[str], None], *, masked: Callable[[str], str] = str) -> Ended:
+        """Start the command and follow it to its end: stderr goes to `on_line` as it is written, stdout is kept.
+
+        `masked` takes secrets out of each line before anybody sees it.
+        """
+        said, stdout = _Lines(on_line, masked), bytearray()
+        stream = self._container.attach(stdout=True, stderr=True)
+        watch = asyncio.create_task(self._watch_disk(), name="watch-disk")
+        try:
+            await stream.__aenter__()  # attached before it starts: nothing it says is lost
             await self._container.start()
-            watch = asyncio.create_task(self._watch_disk(), name="watch-disk")
-            try:
-                while (message := await stream.read_out()) is not None:
-                    if message.stream == STDERR:
-                        said.feed(message.data)
-                    elif len(stdout) < STDOUT_BYTES:
-                        stdout += message.data
-            finally:
-                watch.cancel()
+            while (message := await stream.read_out()) is not None:
+                if message.stream == STDERR:
+                    said.feed(message.data)
+                elif len(stdout) < STDOUT_BYTES:
+                    stdout += message.data
+        finally:
+            watch.cancel()
+            with suppress(OSError, aiohttp.ClientError, AssertionError):
+                await stream.close()
         said.end()
         status = (await self._container.wait())["StatusCode"]
         state = (await self._container.show())["State"]
@@ -104,9 +112,7 @@ class BuildContainer:
         repository, _, tag = reference.rpartition(":")
         changes = [f'LABEL "{key}"="{value}"' for key, value in labels.items()]
         changes += ["ENTRYPOINT []", 'CMD ["/usr/local/bin/python"]', "USER 65532:65532", "WORKDIR /app"]
-        answer = await to_the_end(
-            self._container.commit(repository=repository, tag=tag, changes=changes, pause=False)
-        )
+        answer = await to_the_end(self._container.commit(repository=repository, tag=tag, changes=changes, pause=False))
         return str(answer["Id"])
 
     async def _watch_disk(self) -> None:
@@ -123,8 +129,9 @@ class BuildContainer:
 class _Lines:
     """Cuts a byte stream into lines, a hostile one without newlines too."""
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(self, on_line: Callable[[str], None], masked: Callable[[str], str]) -> None:
         self._on_line = on_line
+        self._masked = masked
         self._rest = b""
         self.last: list[str] = []
 
@@ -141,7 +148,7 @@ class _Lines:
             self._rest = b""
 
     def _take(self, raw: bytes) -> None:
-        line = raw.decode("utf-8", "replace").rstrip()
+        line = self._masked(raw.decode("utf-8", "replace").rstrip())
         self.last = [*self.last[-200:], line]
         self._on_line(line)
 
@@ -176,7 +183,7 @@ def _config(spec: ContainerSpec) -> dict[str, Any]:
         "Entrypoint": [],
         "Cmd": spec.command,
         "User": BUILD_USER,
-        "WorkingDir": "/build",
+        "WorkingDir": spec.workdir,
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
         "Labels": spec.labels,
         "AttachStdout": True,
@@ -235,26 +242,6 @@ async def to_the_end(work: Awaitable[T]) -> T:
         raise
 
 
-async def ensure_network(docker: aiodocker.Docker, instance: str) -> str:
-    """Find or make the bridge network of this instance's builds, whose containers cannot see each other."""
-    name = f"clinai-build-{instance}"
-    try:
-        await docker.networks.get(name)
-    except aiodocker.DockerError as error:
-        if error.status != 404:
-            raise
-        await docker.networks.create(
-            {
-                "Name": name,
-                "Driver": "bridge",
-                "CheckDuplicate": True,
-                "Labels": {"clinai.instance": instance, "clinai.kind": "build"},
-                "Options": {"com.docker.network.bridge.enable_icc": "false"},
-            }
-        )
-    return name
-
-
 async def remove_build_containers(docker: aiodocker.Docker, *, instance: str, worker: str) -> int:
     """Remove build containers that a killed process of this worker left; return how many there were."""
     labels = [f"clinai.instance={instance}", "clinai.kind=build", f"clinai.worker={worker}"]
@@ -262,9 +249,3 @@ async def remove_build_containers(docker: aiodocker.Docker, *, instance: str, wo
     for container in found:
         await _remove(container)
     return len(found)
-
-
-async def drain(stream: AsyncIterator[bytes]) -> bytes:
-    """Read a small stream whole."""
-    async with aclosing(stream) as chunks:  # type: ignore[type-var]
-        return b"".join([chunk async for chunk in chunks])

@@ -5,6 +5,7 @@ fresh container of the pristine base. Whatever else a build script did cannot re
 """
 
 import asyncio
+import hashlib
 from weakref import WeakValueDictionary
 
 import structlog
@@ -15,7 +16,7 @@ from services.builder.bases import Bases
 from services.builder.build import Build
 from services.builder.container import BuildContainer, ContainerSpec, build_container
 from services.builder.index import IndexAccess
-from services.builder.lock import Lock, dependency_key
+from services.builder.lock import RECIPE, Lock, dependency_key
 from services.builder.reasons import failure_of
 from services.builder.resolve import LOCK, ONLY_WHEELS, Requirements, container_spec, give_input
 from services.builder.venv_tar import VenvTar
@@ -29,13 +30,17 @@ VENV = "/opt/venv"
 class DependencyImages:
     """Makes and finds dependency images; the same one is made once even when two builds ask at the same time."""
 
-    def __init__(self, registry_host: str, bases: Bases, access: IndexAccess, network: str) -> None:
+    def __init__(self, registry_host: str, bases: Bases, access: IndexAccess) -> None:
         self._registry = registry_host
         self._bases = bases
         self._access = access
-        self._network = network
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._pushes: dict[str, asyncio.Task[str]] = {}
+
+    def recipe(self, base: BaseImage) -> str:
+        """Name everything but the package that decides how its image is made: equal recipes give equal images."""
+        parts = (RECIPE, base.id, base.python, self._access.torch_backend)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     async def ensure(self, build: Build, base: BaseImage, lock: Lock, requirements: Requirements) -> str:
         """Return the reference of an image with these requirements, present in the engine.
@@ -51,6 +56,7 @@ class DependencyImages:
             files=requirements.installed,
         )
         reference = f"{self._registry}/clinai/deps:{key}"
+        build.dependencies = reference
         making = self._locks.setdefault(key, asyncio.Lock())
         if making.locked():
             build.say("Another build is installing the same requirements; waiting for it")
@@ -94,11 +100,11 @@ class DependencyImages:
         self, build: Build, base: BaseImage, lock: Lock, requirements: Requirements, reference: str
     ) -> None:
         image = base if lock.wheels_only else await self._bases.toolchain(base, build.say)
-        spec = container_spec(build, image.id, self._network, _install_command(lock), self._access)
+        spec = container_spec(build, image.id, _install_command(lock), self._access)
         async with build_container(build.parts.docker, spec) as installer:
             text = "".join(f"{option}\n" for option in requirements.options) + lock.text
             await give_input(build, installer, requirements, self._access, text.encode())
-            ended = await installer.run(lambda line: build.say(self._access.masked(line)))
+            ended = await installer.run(build.say, masked=self._access.masked)
             if ended.status != 0 or ended.out_of_disk:
                 limits = build.parts.limits
                 raise failure_of(
@@ -110,9 +116,7 @@ class DependencyImages:
                 )
             await self._keep_environment(build, base, installer, reference)
 
-    async def _keep_environment(
-        self, build: Build, base: BaseImage, installer: BuildContainer, reference: str
-    ) -> None:
+    async def _keep_environment(self, build: Build, base: BaseImage, installer: BuildContainer, reference: str) -> None:
         labels = {key: value for key, value in build.labels.items() if key in ("clinai.instance", "clinai.worker")}
         labels |= {"clinai.kind": "build"}  # nothing of this version: other tenants may come to use the image
         spec = still_spec(build, base.id, labels)

@@ -13,7 +13,8 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.builder import registry
-from services.builder.bases import BaseImage, Bases
+from services.builder.base_image import BaseImage
+from services.builder.bases import Bases
 from services.builder.build import Build, image_reference, log_key
 from services.builder.check import CheckedPackage, check_package
 from services.builder.container import to_the_end
@@ -21,6 +22,7 @@ from services.builder.dependencies import DependencyImages
 from services.builder.fetch import FetchedPackage, fetch_package
 from services.builder.image import make_image
 from services.builder.index import IndexAccess
+from services.builder.network import BuildNetwork
 from services.builder.resolve import resolve
 from services.builder.smoke import smoke_test
 from services.builder.weights import WeightsFetcher
@@ -59,7 +61,7 @@ class BuildHandler:
         *,
         bases: Bases,
         access: IndexAccess,
-        network: str,
+        network: BuildNetwork,
         dependencies: DependencyImages,
         weights: WeightsFetcher,
     ) -> None:
@@ -69,6 +71,20 @@ class BuildHandler:
         self._network = network
         self._dependencies = dependencies
         self._weights = weights
+        self._builds: set[Build] = set()
+
+    def dependencies_in_use(self) -> set[str]:
+        """Dependency images that builds under way stand on: not to be removed for room."""
+        return {build.dependencies for build in self._builds if build.dependencies}
+
+    async def warm_up(self) -> None:
+        """Have the network, the base image and its layers in the registry before the first build needs them."""
+        try:
+            await self._network.ensure()
+            base = await self._bases.base(self._parts.engine.python, lambda line: log.info("base image", doing=line))
+            await self._bases.pushed(base)
+        except Exception as error:  # the builds will say it again, each to its owner
+            log.warning("not warmed up", error=repr(error))
 
     async def handle(self, claim: Claim) -> Finish:
         """Build one version to its end and return how to finish the row.
@@ -101,21 +117,27 @@ class BuildHandler:
             package = await self._check(build, fetched)
             base = await self._bases.base(package.python, build.say)
             recipe = self._dependencies.recipe(base)
-            await self._note(build, fetched, {**package.about, "build_recipe": recipe})
-            if (image := await self._built_before(build, fetched, recipe)) is not None:
+            about = {**package.about, "build_recipe": recipe}
+            await self._note(build, fetched, about)
+            if (image := await self._built_before(build, fetched, recipe, about)) is not None:
                 return image
         async with build.phase("resolve"):
-            lock = await resolve(build, self._bases, base, self._network, self._access, package.requirements)
+            await self._network.ensure()
+            lock = await resolve(build, self._bases, base, self._access, package.requirements)
             build.lock = lock.text
         async with build.phase("dependencies"):
             dependencies = await self._dependencies.ensure(build, base, lock, package.requirements)
+            await self._note(build, fetched, {**about, "dependency_image": dependencies})
+        weights = None
         if package.weights:
             async with build.phase("weights"):
-                await self._weights.fetch_all(build, package)
+                weights = await self._weights.fetch_all(build, package.weights)
         async with build.phase("image"):
-            size = await make_image(build, dependencies, package)
+            size = await make_image(build, dependencies, package.code, weights)
         async with build.phase("smoke_test"):
-            await smoke_test(build, package)
+            await smoke_test(
+                build, timeout_s=package.timeout_s, memory_bytes=package.memory_bytes, params=package.params
+            )
         async with build.phase("push"):
             digest = await self._push(build, base, dependencies)
         return Image(reference=build.reference, digest=digest, size=size, lock=lock.text)
@@ -143,12 +165,14 @@ class BuildHandler:
             raise LostLease
 
     async def _check(self, build: Build, fetched: FetchedPackage) -> CheckedPackage:
-        package = await check_package(build, fetched, self._access)
+        package = await check_package(build, fetched)
         for warning in package.warnings:
             build.say(f"Warning: {warning}")
         return package
 
-    async def _built_before(self, build: Build, fetched: FetchedPackage, recipe: str) -> Image | None:
+    async def _built_before(
+        self, build: Build, fetched: FetchedPackage, recipe: str, about: dict[str, Any]
+    ) -> Image | None:
         """Find the image of the same package of the same owner, if the registry still has it."""
         row = await _queries.find_built(
             self._parts.pool, owner_id=build.claim.owner_id, package_sha256=fetched.sha256, recipe=recipe
@@ -159,6 +183,7 @@ class BuildHandler:
         repository = reference.rpartition(":")[0]
         if await registry.digest_of(self._parts.docker, f"{repository}@{digest}") is None:
             return None
+        await self._note(build, fetched, {**about, "dependency_image": row["dependency_image"]})
         build.say("You have built this very package before; its image is used again")
         return Image(reference=reference, digest=digest, size=row["image_bytes"], lock=row["lock"])
 
@@ -187,6 +212,7 @@ class BuildHandler:
         try:
             async with sink:
                 build = Build(self._parts, claim, folder, sink)
+                self._builds.add(build)
                 try:
                     async with build.noting():
                         yield build
@@ -199,6 +225,8 @@ class BuildHandler:
                     build.say(f"The platform failed here ({reason}); the build is tried again")
                     await self._leave_nothing(build)
                     raise
+                finally:
+                    self._builds.discard(build)
         finally:
             await to_the_end(asyncio.to_thread(shutil.rmtree, folder, True))
 

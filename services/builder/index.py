@@ -23,11 +23,13 @@ UV = {
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_COMPILE_BYTECODE": "1",
     # The image is read-only: sources never change, so importing need not look at them.
-    "PYC_INVALIDATION_MODE": "unchecked-hash",
+    "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     "HOME": FOLDER,
     "LANG": "C.UTF-8",
     "NO_COLOR": "1",
 }
+NO_TORCH_BACKEND = "none"
+"""Value of the setting that takes torch from the index like any other package."""
 LOCAL = re.compile(r"^(file:|/|\.|~)")
 
 
@@ -50,7 +52,8 @@ class IndexAccess(msgspec.Struct, frozen=True, kw_only=True):
 def index_access(settings: Index) -> IndexAccess:
     """Turn the settings into what containers get. Raises SystemExit for one that cannot work, naming it."""
     environment = dict(UV)
-    environment["UV_TORCH_BACKEND"] = settings.torch_backend
+    if settings.torch_backend != NO_TORCH_BACKEND:
+        environment["UV_TORCH_BACKEND"] = settings.torch_backend
     for variable, field in {
         "UV_DEFAULT_INDEX": "index_url",
         "UV_INDEX": "extra_index_url",

@@ -1,7 +1,6 @@
-"""The registry, through the engine: push, pull, and whether an image is there (its credentials and TLS are the engine's)."""
+"""The registry, through the engine, whose credentials and TLS it uses: push, pull, and whether an image is there."""
 
 import re
-from collections.abc import Callable
 from contextlib import aclosing
 
 import aiodocker
@@ -22,24 +21,17 @@ async def digest_of(docker: aiodocker.Docker, reference: str) -> str | None:
     return str(answer["Descriptor"]["digest"])
 
 
-async def push(docker: aiodocker.Docker, reference: str, on_layer: Callable[[str], None] = lambda line: None) -> str:
+async def push(docker: aiodocker.Docker, reference: str) -> str:
     """Push an image and return its digest; raises DockerError when the registry refuses a part of it."""
     digest = ""
     async with aclosing(docker.images.push(reference, stream=True)) as items:  # type: ignore[type-var]
         async for item in items:
-            if item.get("id") and item.get("status") in ("Pushed", "Layer already exists") | _mounted(item):
-                on_layer(f"{item['id']}: {item['status']}")
             digest = (item.get("aux") or {}).get("Digest", digest)
     if not DIGEST.match(digest):
         digest = await digest_of(docker, reference) or ""
     if not DIGEST.match(digest):
         raise PlatformFault(f"the push of {reference} ended without a digest")
     return digest
-
-
-def _mounted(item: dict[str, str]) -> set[str]:
-    status = item.get("status", "")
-    return {status} if status.startswith("Mounted from") else set()
 
 
 async def present(docker: aiodocker.Docker, reference: str) -> bool:

@@ -8,19 +8,29 @@ from typing import BinaryIO
 
 import msgspec
 
+from services.builder.base_image import BaseImage
 from services.builder.bases import Bases
 from services.builder.build import Build
 from services.builder.container import BuildContainer, ContainerSpec, Ended, build_container, file_chunks
 from services.builder.index import CA_FILE, FOLDER, IndexAccess
 from services.builder.lock import Lock, read_lock
+from services.builder.network import NETWORK
 from services.builder.reasons import failure_of, needs_source_build
-from services.builder.base_image import BaseImage
 from shared.codes import BuildCode
 
 PACKAGE = f"{FOLDER}/package"
 LOCK = f"{PACKAGE}/.clinai-lock.txt"
 BUILD_UID = 65533
-COMPILE = ["uv", "pip", "compile", "--no-header", "--no-annotate", "--generate-hashes", "--python", "/usr/local/bin/python"]
+COMPILE = [
+    "uv",
+    "pip",
+    "compile",
+    "--no-header",
+    "--no-annotate",
+    "--generate-hashes",
+    "--python",
+    "/usr/local/bin/python",
+]
 ONLY_WHEELS = ["--only-binary", ":all:"]
 PROCESSES = 1024
 
@@ -42,7 +52,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """Some requirement is a git URL, or otherwise cannot be a wheel."""
 
 
-def container_spec(build: Build, image: str, network: str, command: list[str], access: IndexAccess) -> ContainerSpec:
+def container_spec(build: Build, image: str, command: list[str], access: IndexAccess) -> ContainerSpec:
     """Describe a container that reaches the index and nothing of the platform."""
     limits = build.parts.limits
     return ContainerSpec(
@@ -50,7 +60,8 @@ def container_spec(build: Build, image: str, network: str, command: list[str], a
         command=command,
         labels=build.labels,
         environment=access.environment,
-        network=network,
+        network=NETWORK,
+        workdir=PACKAGE,
         memory_bytes=limits.build_memory_bytes,
         cpus=limits.build_cpus,
         processes=PROCESSES,
@@ -58,51 +69,45 @@ def container_spec(build: Build, image: str, network: str, command: list[str], a
     )
 
 
-async def resolve(
-    build: Build, bases: Bases, base: BaseImage, network: str, access: IndexAccess, requirements: Requirements
-) -> Lock:
+async def resolve(build: Build, bases: Bases, base: BaseImage, access: IndexAccess, requirements: Requirements) -> Lock:
     """Pin every requirement with its hashes. Raises BuildError (RESOLUTION_FAILED, BUILD_TOO_LARGE)."""
     if not requirements.needs_sources:
-        ended = await _compile(build, base, network, access, requirements, ONLY_WHEELS)
+        ended = await _compile(build, base, access, requirements, ONLY_WHEELS)
         if ended.status == 0:
             return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=True)
         if not needs_source_build(ended):
-            raise _failure(build, ended, access, requirements)
+            raise _failure(build, ended, requirements)
         build.say("Not everything has a wheel for this Python; resolving again with source packages allowed")
     toolchain = await bases.toolchain(base, build.say)
-    ended = await _compile(build, toolchain, network, access, requirements, [])
+    ended = await _compile(build, toolchain, access, requirements, [])
     if ended.status != 0:
-        raise _failure(build, ended, access, requirements)
+        raise _failure(build, ended, requirements)
     return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=False)
 
 
 async def _compile(
     build: Build,
     image: BaseImage,
-    network: str,
     access: IndexAccess,
     requirements: Requirements,
     options: list[str],
 ) -> Ended:
-    spec = container_spec(build, image.id, network, [*COMPILE, *options, "requirements.txt"], access)
-    said: list[str] = []
+    spec = container_spec(build, image.id, [*COMPILE, *options, "requirements.txt"], access)
 
     def on_line(line: str) -> None:
-        said.append(line)
         # What a failed first pass says is no news: the second one decides.
         if not line.startswith(("hint:", "error:", "  cause:")):
-            build.say(access.masked(line))
+            build.say(line)
 
     async with build_container(build.parts.docker, spec) as container:
         await give_input(build, container, requirements, access)
-        return await container.run(on_line)
+        return await container.run(on_line, masked=access.masked)
 
 
-def _failure(build: Build, ended: Ended, access: IndexAccess, requirements: Requirements) -> Exception:
+def _failure(build: Build, ended: Ended, requirements: Requirements) -> Exception:
     limits = build.parts.limits
-    masked = msgspec.structs.replace(ended, said=[access.masked(line) for line in ended.said])
     return failure_of(
-        masked,
+        ended,
         BuildCode.RESOLUTION_FAILED,
         requirements.text,
         memory_bytes=limits.build_memory_bytes,

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from functools import cache
 from typing import Any
 
 from services.builder.build import Build
@@ -55,6 +56,7 @@ def _summary(result: dict[str, Any] | None, files: int) -> str:
     return f"{files} file{'' if files == 1 else 's'} and a result with {keys}"
 
 
+@cache
 def smoke_png() -> bytes:
     """Return a PNG with colour gradients, edges and a disc, so that filters and detectors have something to see."""
     rows = bytearray()

@@ -13,7 +13,14 @@ BLOCK = 512
 META = frozenset(b"xgLK")
 """Header types whose data belongs to the next entry (pax and GNU long names)."""
 DEVICES = frozenset(b"346")
-MODE, UID, GID, SIZE, SUM, TYPE = slice(100, 108), slice(108, 116), slice(116, 124), slice(124, 136), slice(148, 156), 156
+MODE, UID, GID, SIZE, SUM, TYPE = (
+    slice(100, 108),
+    slice(108, 116),
+    slice(116, 124),
+    slice(124, 136),
+    slice(148, 156),
+    156,
+)
 UNAME, GNAME = slice(265, 297), slice(297, 329)
 
 

@@ -2,8 +2,10 @@ import { Link } from "@tanstack/react-router";
 import { buttonClass } from "@/shared/ui/button";
 import { ErrorNote } from "@/shared/ui/misc";
 import { text } from "@/shared/text";
+import { useTitle } from "@/shared/lib/title";
 
 export function NotFoundPage() {
+  useTitle(text.common.notFound);
   return (
     <main className="mx-auto grid max-w-md gap-4 px-6 py-24 text-center">
       <h1>{text.common.notFound}</h1>

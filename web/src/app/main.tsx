@@ -10,6 +10,18 @@ import { startLive } from "@/shared/live/live";
 import { queries } from "./queries";
 import { router } from "./router";
 
+const RELOADED = "clinai.reloaded";
+
+// a page opened before an update asks for files that are gone: the new page has them under new names
+addEventListener("vite:preloadError", (event) => {
+  const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
+  // twice within a minute is no update: the error page says what failed
+  if (Date.now() - last < 60_000) return;
+  event.preventDefault();
+  sessionStorage.setItem(RELOADED, String(Date.now()));
+  location.reload();
+});
+
 const root = document.getElementById("root");
 if (!root) throw new Error("no #root");
 

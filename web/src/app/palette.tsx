@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { Boxes, CornerDownLeft, Play, Plus, type LucideIcon, ArrowRight, BookOpen, Keyboard } from "lucide-react";
+import { ArrowRight, BookOpen, Boxes, CloudUpload, CornerDownLeft, Keyboard, type LucideIcon, MoonStar, Play, Plus } from "lucide-react";
 import { useEffect, useId, useMemo, useState } from "react";
-import { modelsQuery } from "@/shared/api/queries";
+import { meQuery, modelsQuery } from "@/shared/api/queries";
+import { setTheme, theme } from "@/shared/lib/theme";
 import { text } from "@/shared/text";
 import { Modal } from "@/shared/ui/modal";
 
@@ -43,11 +44,12 @@ function Shortcuts({ onClose }: { onClose: () => void }) {
 function Search({ onClose, onShortcuts }: { onClose: () => void; onShortcuts: () => void }) {
   const navigate = useNavigate();
   const models = useQuery(modelsQuery);
+  const me = useQuery(meQuery).data;
   const [query, setQuery] = useState("");
   const [at, setAt] = useState(0);
   const listId = useId();
   const commands = useMemo<Command[]>(() => {
-    const go = (to: "/dashboard" | "/models" | "/run" | "/jobs" | "/account", label: string): Command => ({
+    const go = (to: "/dashboard" | "/models" | "/run" | "/jobs" | "/account" | "/admin", label: string): Command => ({
       id: to,
       group: text.shell.goTo,
       label,
@@ -59,21 +61,35 @@ function Search({ onClose, onShortcuts }: { onClose: () => void; onShortcuts: ()
       { id: "run", group: text.shell.actions, label: text.shell.run, icon: Play, run: () => void navigate({ to: "/run" }) },
       { id: "docs", group: text.shell.actions, label: text.shell.apiDocs, icon: BookOpen, run: () => window.open("/docs", "_blank", "noopener") },
       { id: "keys", group: text.shell.actions, label: text.shell.shortcuts, icon: Keyboard, run: onShortcuts },
-      ...(models.data?.items ?? []).map(
-        (model): Command => ({
+      { id: "theme", group: text.shell.actions, label: text.shell.themeSwitch, icon: MoonStar, run: () => setTheme(theme() === "dark" ? "light" : "dark") },
+      ...(models.data?.items ?? []).flatMap((model): Command[] => [
+        {
           id: model.id,
           group: text.shell.modelsGroup,
           label: model.name,
           icon: Boxes,
           run: () => void navigate({ to: "/models/$modelId", params: { modelId: model.id } }),
-        }),
-      ),
+        },
+        { id: `run ${model.id}`, group: text.shell.run, label: text.shell.runModel(model.name), icon: Play, run: () => void navigate({ to: "/run", search: { model: model.id } }) },
+        ...(model.owner_id === me?.id
+          ? [
+              {
+                id: `upload ${model.id}`,
+                group: text.shell.uploadGroup,
+                label: text.shell.uploadTo(model.name),
+                icon: CloudUpload,
+                run: () => void navigate({ to: "/models/$modelId", params: { modelId: model.id }, search: { upload: true } }),
+              },
+            ]
+          : []),
+      ]),
       go("/dashboard", text.shell.dashboard),
       go("/models", text.shell.models),
       go("/jobs", text.shell.jobs),
       go("/account", text.shell.account),
+      ...(me?.role === "admin" ? [go("/admin", text.shell.admin)] : []),
     ];
-  }, [models.data, navigate, onShortcuts]);
+  }, [models.data, me, navigate, onShortcuts]);
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = commands.filter((each) => words.every((word) => each.label.toLowerCase().includes(word))).slice(0, 30);
   const active = Math.min(at, found.length - 1);

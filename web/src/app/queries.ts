@@ -8,7 +8,7 @@ export const queries = new QueryClient({
     queries: {
       staleTime: 30_000,
       gcTime: 5 * 60_000,
-      refetchOnWindowFocus: false,
+      refetchOnWindowFocus: true,
       structuralSharing: keepNewer,
       retry: (count, error) => count < 3 && error instanceof ApiError && error.retryable,
       retryDelay: (count, error) =>

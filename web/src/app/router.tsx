@@ -74,9 +74,10 @@ const models = createRoute({
 const model = createRoute({
   getParentRoute: () => inside,
   path: "/models/$modelId",
-  validateSearch: (search: Record<string, unknown>): { tab?: string; version?: string } => ({
+  validateSearch: (search: Record<string, unknown>): { tab?: string; version?: string; upload?: boolean } => ({
     ...(typeof search.tab === "string" && { tab: search.tab }),
     ...(typeof search.version === "string" && { version: search.version }),
+    ...(search.upload === true && { upload: true }),
   }),
   component: lazyRouteComponent(() => import("@/features/models/pages/model"), "ModelPage"),
 });
@@ -84,10 +85,11 @@ const model = createRoute({
 const run = createRoute({
   getParentRoute: () => inside,
   path: "/run",
-  validateSearch: (search: Record<string, unknown>): { model?: string; version?: string; sample?: boolean } => ({
+  validateSearch: (search: Record<string, unknown>): { model?: string; version?: string; sample?: boolean; jobs?: string } => ({
     ...(typeof search.model === "string" && { model: search.model }),
     ...(typeof search.version === "string" && { version: search.version }),
     ...(search.sample === true && { sample: true }),
+    ...(typeof search.jobs === "string" && /^[0-9a-f-]{36}(,[0-9a-f-]{36})*$/.test(search.jobs) && { jobs: search.jobs }),
   }),
   component: lazyRouteComponent(() => import("@/features/run/pages/run"), "RunPage"),
 });
@@ -132,6 +134,9 @@ export const router = createRouter({
     inside.addChildren([dashboard, models, model, run, jobs, job, account, admin]),
   ]),
   defaultPreload: "intent",
+  // a page that breaks leaves the shell around it standing
+  defaultErrorComponent: CrashPage,
+  defaultNotFoundComponent: NotFoundPage,
   scrollRestoration: true,
 });
 

@@ -1,12 +1,13 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { Boxes, Gauge, ListChecks, LogOut, Moon, Play, Search, ShieldCheck, Sun, UserRound } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "@/shared/api/http";
 import { meQuery } from "@/shared/api/queries";
 import { session } from "@/shared/api/session";
 import type { Job, Model, Page, Version } from "@/shared/api/types";
 import { clock } from "@/shared/lib/format";
+import { jobName } from "@/shared/lib/job-name";
 import { setTheme, useTheme } from "@/shared/lib/theme";
 import { keys } from "@/shared/live/cache";
 import type { EventFrame } from "@/shared/live/frames";
@@ -34,6 +35,7 @@ export function Shell() {
   const [palette, setPalette] = useState<"off" | "search" | "shortcuts">("off");
   useElsewhere();
   useShortcuts(setPalette);
+  useFocusOnArrival();
   const items = me.data?.role === "admin" ? [...NAV, { to: "/admin", label: text.shell.admin, icon: ShieldCheck } as const] : NAV;
   return (
     <div className="min-h-dvh md:grid md:grid-cols-[13.5rem_minmax(0,1fr)]">
@@ -188,7 +190,7 @@ function useElsewhere() {
           const good = frame.event === "job.succeeded";
           toast({
             tone: good ? "good" : "bad",
-            title: good ? text.shell.jobSucceeded : text.shell.jobFailed,
+            title: good ? text.shell.jobSucceeded(jobName(object as Job)) : text.shell.jobFailed(jobName(object as Job)),
             ...(!good && (object as Job).error_message && { line: String((object as Job).error_message).slice(0, 160) }),
             action: (
               <Link to="/jobs/$jobId" params={{ jobId: object.id }} className="text-sm font-medium text-accent">
@@ -201,6 +203,17 @@ function useElsewhere() {
       [client],
     ),
   );
+}
+
+/** A new page begins where its content does, for keyboards and screen readers; the first one is left to the browser. */
+function useFocusOnArrival() {
+  const { pathname } = useLocation();
+  const before = useRef(pathname);
+  useEffect(() => {
+    if (before.current === pathname) return;
+    before.current = pathname;
+    if (!document.querySelector("dialog[open]")) document.getElementById("content")?.focus({ preventScroll: true });
+  }, [pathname]);
 }
 
 function useShortcuts(setPalette: (mode: "off" | "search" | "shortcuts") => void) {

@@ -1,15 +1,17 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
+import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
+import { modelVersionsQuery } from "@/shared/api/queries";
 import type { Progress } from "@/shared/lib/upload";
 import { keys } from "@/shared/live/cache";
-import { createVersion, type Created, sendPackage, startBuild } from "./upload";
+import { begun, createVersion, type Created, fingerprint, sendPackage, startBuild } from "./upload";
 
 export interface Upload {
   modelId: string;
   number: string;
   file: Blob;
-  stage: "creating" | "sending" | "starting" | "done" | "failed";
+  stage: "creating" | "sending" | "starting" | "failed";
   progress: Progress | null;
   waiting: boolean;
   error: string | null;
@@ -21,11 +23,16 @@ export interface Upload {
 const uploads = new Map<string, Upload>();
 const listeners = new Set<() => void>();
 
-function change(modelId: string, patch: Partial<Upload>): void {
-  const old = uploads.get(modelId);
-  if (!old) return;
-  uploads.set(modelId, { ...old, ...patch });
+function announce(): void {
   for (const listener of listeners) listener();
+}
+
+function change(upload: Upload, patch: Partial<Upload>): void {
+  const now = uploads.get(upload.modelId);
+  // one that was stopped, or begun anew, has nothing to say any more
+  if (now?.abort !== upload.abort) return;
+  uploads.set(upload.modelId, { ...now, ...patch });
+  announce();
 }
 
 const guard = (event: BeforeUnloadEvent) => event.preventDefault();
@@ -40,42 +47,61 @@ export function useUpload(modelId: string): Upload | null {
   );
 }
 
-export function forgetUpload(modelId: string): void {
-  uploads.get(modelId)?.abort.abort();
+/** Stop sending and take back the version that waits for it. */
+export async function stopUpload(client: QueryClient, modelId: string): Promise<void> {
+  const upload = uploads.get(modelId);
+  upload?.abort.abort();
   uploads.delete(modelId);
-  for (const listener of listeners) listener();
+  announce();
+  if (!upload?.created) return;
+  begun.keep(upload.created.version_id, null);
+  await api.delete(`/api/models/versions/${upload.created.version_id}`).catch(() => null);
+  await client.invalidateQueries({ queryKey: keys.modelVersions(modelId) });
+}
+
+/** The version to send to: one whose upload of the same package was cut, or a new one. */
+async function versionFor(client: QueryClient, upload: Upload): Promise<Created> {
+  const { modelId, number, file } = upload;
+  const print = await fingerprint(file);
+  const known = await client.fetchQuery({ ...modelVersionsQuery(modelId), staleTime: 0 });
+  const unfinished = known.items.find((each) => each.version_number === number && each.status === "UPLOADING");
+  if (unfinished && begun.of(unfinished.id) === print) return { version_id: unfinished.id, upload_url: null };
+  // another package began under this number and never arrived
+  if (unfinished) await api.delete(`/api/models/versions/${unfinished.id}`);
+  const created = await createVersion(modelId, number);
+  begun.keep(created.version_id, print);
+  return created;
 }
 
 /** Create the version, send the package, start the build. Returns the version's id, or null when it failed. */
 export async function uploadAndBuild(client: QueryClient, modelId: string, number: string, file: Blob): Promise<string | null> {
-  const before = uploads.get(modelId);
-  // a retry of the same number goes on with the version it made
-  const kept = before?.number === number ? before.created : null;
+  uploads.get(modelId)?.abort.abort();
   const abort = new AbortController();
-  uploads.set(modelId, { modelId, number, file, stage: "creating", progress: null, waiting: false, error: null, created: kept, abort });
-  for (const listener of listeners) listener();
+  const upload: Upload = { modelId, number, file, stage: "creating", progress: null, waiting: false, error: null, created: null, abort };
+  uploads.set(modelId, upload);
+  announce();
   addEventListener("beforeunload", guard);
   try {
-    const created = kept ?? (await createVersion(modelId, number));
-    change(modelId, { created, stage: "sending" });
+    const created = await versionFor(client, upload);
+    change(upload, { created, stage: "sending" });
     await client.invalidateQueries({ queryKey: keys.modelVersions(modelId) });
     await sendPackage(created, file, {
-      onProgress: (progress) => change(modelId, { progress }),
-      onWaiting: (waiting) => change(modelId, { waiting }),
+      onProgress: (progress) => change(upload, { progress }),
+      onWaiting: (waiting) => change(upload, { waiting }),
       signal: abort.signal,
     });
-    change(modelId, { stage: "starting" });
+    change(upload, { stage: "starting" });
     await startBuild(created.version_id);
+    begun.keep(created.version_id, null);
     await client.invalidateQueries({ queryKey: keys.version(created.version_id) });
     await client.invalidateQueries({ queryKey: keys.modelVersions(modelId) });
-    change(modelId, { stage: "done" });
-    uploads.delete(modelId);
-    for (const listener of listeners) listener();
+    if (uploads.get(modelId)?.abort === abort) uploads.delete(modelId);
+    announce();
     return created.version_id;
   } catch (error) {
-    if (!abort.signal.aborted) change(modelId, { stage: "failed", error: messageOf(error), waiting: false });
+    change(upload, { stage: "failed", error: messageOf(error), waiting: false });
     return null;
   } finally {
-    removeEventListener("beforeunload", guard);
+    if (![...uploads.values()].some((each) => each.stage !== "failed")) removeEventListener("beforeunload", guard);
   }
 }

@@ -1,3 +1,4 @@
+import { text as words } from "@/shared/text";
 import type { Json } from "./types";
 
 /** What went wrong, in the words of the platform (RFC 9457) or, when it could not be reached, in ours. */
@@ -18,10 +19,8 @@ export class ApiError extends Error {
   }
 }
 
-const UNREACHABLE = "The platform could not be reached. Check the connection and try again.";
-
 export function unreachable(): ApiError {
-  return new ApiError(0, "UNREACHABLE", UNREACHABLE);
+  return new ApiError(0, "UNREACHABLE", words.errors.unreachable);
 }
 
 /** Read an error answer; a body that is no problem document still gives a sentence. */
@@ -34,7 +33,7 @@ export async function problemOf(response: Response): Promise<ApiError> {
     // an HTML page of a proxy, or nothing: the status has to do
   }
   const text = (key: string) => (typeof body[key] === "string" ? (body[key] as string) : "");
-  const detail = text("detail") || text("title") || `The platform answered ${response.status} ${response.statusText}.`;
+  const detail = text("detail") || text("title") || words.errors.answered(response.status, response.statusText);
   return new ApiError(response.status, text("code") || `HTTP_${response.status}`, detail, retryAfter, body);
 }
 

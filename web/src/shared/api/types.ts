@@ -61,6 +61,7 @@ export interface Revised {
 
 export interface Version extends Revised {
   model_id: string;
+  model_name?: string;
   owner_id?: string;
   version_number: string;
   status: VersionStatus;

@@ -1,3 +1,5 @@
+import { text } from "@/shared/text";
+
 /** Numbers and times as people read them. English, tabular, no locale surprises. */
 
 const UNITS = ["B", "KB", "MB", "GB", "TB"];
@@ -28,7 +30,7 @@ export function duration(ms: number | null | undefined): string {
   return s % 60 ? `${m} min ${s % 60} s` : `${m} min`;
 }
 
-const STEPS: [number, string][] = [
+const STEPS: [number, keyof typeof text.time.units][] = [
   [86_400 * 365, "year"],
   [86_400 * 30, "month"],
   [86_400, "day"],
@@ -40,15 +42,15 @@ const STEPS: [number, string][] = [
 export function relative(when: string | number | Date, now = Date.now()): string {
   const seconds = (now - new Date(when).getTime()) / 1000;
   const size = Math.abs(seconds);
-  if (size < 45) return seconds < -5 ? "in a moment" : "just now";
+  if (size < 45) return seconds < -5 ? text.time.soon : text.time.now;
   for (const [step, name] of STEPS) {
     if (size >= step * 0.95 || step === 60) {
       const n = Math.max(1, Math.round(size / step));
-      const words = `${n} ${name}${n === 1 ? "" : "s"}`;
-      return seconds < 0 ? `in ${words}` : `${words} ago`;
+      const words = text.time.many(n, text.time.units[name]);
+      return seconds < 0 ? text.time.ahead(words) : text.time.ago(words);
     }
   }
-  return "just now";
+  return text.time.now;
 }
 
 /** "24 Nov 2026, 10:23:11" in the reader's time zone. */

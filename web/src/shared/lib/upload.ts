@@ -1,3 +1,4 @@
+import { text } from "@/shared/text";
 import { ApiError, unreachable } from "@/shared/api/problem";
 
 export interface Progress {
@@ -44,9 +45,9 @@ export function put(url: string, body: Blob, onSent: (bytes: number) => void, si
 }
 
 function storageError(status: number): ApiError {
-  if (status === 403) return new ApiError(403, "UPLOAD_EXPIRED", "The upload address has expired. Start the upload again.");
-  if (status === 413) return new ApiError(413, "TOO_LARGE", "The file is larger than this platform accepts.");
-  return new ApiError(status, "UPLOAD_FAILED", `Storage answered ${status}. Try again in a moment.`);
+  if (status === 403) return new ApiError(403, "UPLOAD_EXPIRED", text.errors.uploadExpired);
+  if (status === 413) return new ApiError(413, "TOO_LARGE", text.errors.tooLarge);
+  return new ApiError(status, "UPLOAD_FAILED", text.errors.storage(status));
 }
 
 const waits = [500, 1000, 2000, 4000, 8000, 15_000, 30_000];

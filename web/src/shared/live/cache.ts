@@ -1,5 +1,5 @@
 import type { InfiniteData, QueryClient } from "@tanstack/react-query";
-import type { Job, Page, Revised, Version } from "@/shared/api/types";
+import type { Job, Model, Page, Revised, Version } from "@/shared/api/types";
 import type { EventFrame } from "./frames";
 
 /** Query keys, in one place so that the socket patches what the pages read. */
@@ -117,6 +117,9 @@ function patchList<T extends Revised>(client: QueryClient, key: readonly unknown
 
 function applyVersion(client: QueryClient, next: Version): Version {
   const known = patchOne(client, keys.version(next.id), next);
+  const models = client.getQueryData<Page<Model>>(keys.models);
+  // made in another window or by a program: no event tells of a model itself
+  if (models && !models.items.some((each) => each.id === next.model_id)) void client.invalidateQueries({ queryKey: keys.models });
   const list = keys.modelVersions(next.model_id);
   if (client.getQueryData(list) !== undefined && !patchList(client, list, next)) {
     void client.invalidateQueries({ queryKey: list });
@@ -133,14 +136,20 @@ function applyJob(client: QueryClient, next: Job, event: string): Job {
   // an event without its large result must not blank the one we have
   const patch = next.result_omitted ? { ...next, result: undefined as unknown as Job["result"] } : next;
   const known = patchOne(client, keys.job(next.id), patch);
+  const named = { ...namesOf(client, next.version_id), ...next, ...known };
   for (const query of client.getQueryCache().findAll({ queryKey: ["jobs"] })) {
     const filter = (query.queryKey[1] ?? {}) as JobFilter;
     const found = patchList(client, query.queryKey, patch);
     const listed = itemsOf(query.state.data).some((item) => item.id === next.id);
     if (found || listed) {
       if (filter.status && !filter.status.split(",").includes(next.status)) removeFrom(client, query.queryKey, next.id);
-    } else if (query.state.data !== undefined && matches(filter, { ...next, ...known })) {
-      prepend(client, query.queryKey, { ...next, ...known });
+    } else if (query.state.data !== undefined) {
+      if (filter.model_id && !named.model_id) void client.invalidateQueries({ queryKey: query.queryKey });
+      else if (matches(filter, named)) {
+        prepend(client, query.queryKey, named);
+        // a row without its model's name is there at once, and named as soon as it was read
+        if (!named.model_name) void client.invalidateQueries({ queryKey: query.queryKey });
+      }
     }
   }
   if (["job.succeeded", "job.failed", "job.canceled"].includes(event)) {
@@ -148,7 +157,21 @@ function applyJob(client: QueryClient, next: Job, event: string): Job {
     void client.invalidateQueries({ queryKey: keys.outputs(next.id) });
     void client.invalidateQueries({ queryKey: keys.log(`job:${next.id}`) });
   }
-  return known ?? next;
+  return named;
+}
+
+/** What an event of a job leaves out of the names its row shows, from what the page has read already. */
+function namesOf(client: QueryClient, versionId: string): Pick<Job, "model_id" | "model_name" | "version_number"> | undefined {
+  for (const job of client.getQueriesData({ queryKey: ["jobs"] }).flatMap(([, data]) => itemsOf(data) as Job[])) {
+    if (job.version_id === versionId && job.model_name && job.model_id && job.version_number) {
+      return { model_id: job.model_id, model_name: job.model_name, version_number: job.version_number };
+    }
+  }
+  const version =
+    client.getQueryData<Version>(keys.version(versionId)) ??
+    (client.getQueriesData({ queryKey: ["versions"] }).flatMap(([, data]) => itemsOf(data)) as Version[]).find((each) => each.id === versionId);
+  const model = version && client.getQueryData<Page<Model>>(keys.models)?.items.find((each) => each.id === version.model_id);
+  return version && model && { model_id: model.id, model_name: model.name, version_number: version.version_number };
 }
 
 function prepend(client: QueryClient, key: readonly unknown[], job: Job): void {

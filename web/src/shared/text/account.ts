@@ -18,6 +18,7 @@ export const account = {
   end: "End session",
   endOthers: "Log out everywhere",
   ended: "All sessions were ended",
+  deviceOn: (browser: string, system: string) => `${browser} on ${system}`,
   unknownDevice: "Unknown device",
   used: "used",
 };

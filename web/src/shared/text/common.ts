@@ -1,5 +1,6 @@
 export const common = {
   product: "ClinAI",
+  id: "ID",
   close: "Close",
   cancel: "Cancel",
   save: "Save",
@@ -23,6 +24,25 @@ export const common = {
   private: "Private",
   open: "Open",
   all: "All",
+};
+
+/** Relative times and what a browser says of itself. */
+export const time = {
+  now: "just now",
+  soon: "in a moment",
+  units: { year: "year", month: "month", day: "day", hour: "hour", minute: "minute" },
+  many: (n: number, unit: string) => `${n} ${unit}${n === 1 ? "" : "s"}`,
+  ago: (words: string) => `${words} ago`,
+  ahead: (words: string) => `in ${words}`,
+};
+
+/** What went wrong where the platform did not say it itself. */
+export const errors = {
+  unreachable: "The platform could not be reached. Check the connection and try again.",
+  answered: (status: number, words: string) => `The platform answered ${status} ${words}.`.replace(" .", "."),
+  uploadExpired: "The upload address has expired. Start the upload again.",
+  tooLarge: "The file is larger than this platform accepts.",
+  storage: (status: number) => `Storage answered ${status}. Try again in a moment.`,
 };
 
 export const status: Record<string, string> = {
@@ -59,6 +79,10 @@ export const shell = {
   menu: "Account menu",
   themeDark: "Use the dark theme",
   themeLight: "Use the light theme",
+  themeSwitch: "Switch between dark and light",
+  runModel: (name: string) => `Run ${name}`,
+  uploadTo: (name: string) => `Upload a version of ${name}`,
+  uploadGroup: "Upload",
   palette: "Command palette",
   paletteEmpty: "Nothing found",
   shortcuts: "Keyboard shortcuts",
@@ -82,6 +106,6 @@ export const shell = {
   ] as [string, string][],
   versionReady: (model: string) => `${model} is ready`,
   versionFailed: (model: string) => `The build of ${model} failed`,
-  jobSucceeded: "A job succeeded",
-  jobFailed: "A job failed",
+  jobSucceeded: (name: string) => `${name} succeeded`,
+  jobFailed: (name: string) => `${name} failed`,
 };

@@ -2,10 +2,10 @@
 import { account, admin } from "./account";
 import { auth } from "./auth";
 import { codes } from "./codes";
-import { common, live, shell, status } from "./common";
+import { common, errors, live, shell, status, time } from "./common";
 import { dashboard } from "./dashboard";
 import { jobs } from "./jobs";
 import { models } from "./models";
 import { run } from "./run";
 
-export const text = { common, live, shell, status, auth, codes, dashboard, jobs, models, run, account, admin };
+export const text = { common, errors, time, live, shell, status, auth, codes, dashboard, jobs, models, run, account, admin };

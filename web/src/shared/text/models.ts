@@ -68,6 +68,9 @@ export const models = {
   progress: (sent: string, total: string) => `${sent} of ${total}`,
   speed: (speed: string) => `${speed}/s`,
   left: (time: string) => `${time} left`,
+  goesOn: "This upload was begun before and goes on where it stopped.",
+  replaces: (n: string) => `Version ${n} was begun and never arrived; this upload takes its place.`,
+  neverArrived: "The package has not arrived yet. Choose the same file again under this version number and the upload goes on.",
   stopUpload: "Stop the upload",
   uploadFailed: "The upload failed",
   phases: {
@@ -82,6 +85,7 @@ export const models = {
     push: "Pushed",
   } as Record<string, string>,
   phasesLabel: "Steps of the build",
+  queued: "Waiting for a builder. The log starts as soon as one is free.",
   buildLog: "Build log",
   noLog: "The log starts with the build.",
   logHidden: "The build log stays with the model's owner.",

@@ -1,3 +1,4 @@
+import { ChevronDown } from "lucide-react";
 import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, type TextareaHTMLAttributes, useId } from "react";
 
 const BOX =
@@ -68,14 +69,29 @@ export function Select({ label, hint, error, ...rest }: FieldProps & SelectHTMLA
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <select id={id} {...rest} className={`${BOX} h-9 w-full max-md:h-11`} />
+      <Arrowed>
+        <select id={id} {...rest} className={`${BOX} h-9 w-full appearance-none pr-9 max-md:h-11`} />
+      </Arrowed>
     </Frame>
+  );
+}
+
+function Arrowed({ children, className = "" }: { children: ReactNode; className?: string }) {
+  return (
+    <span className={`relative block ${className}`}>
+      {children}
+      <ChevronDown size={15} aria-hidden className="pointer-events-none absolute top-1/2 right-3 -translate-y-1/2 text-muted" />
+    </span>
   );
 }
 
 /** A select in a toolbar: its label is read out only. */
 export function BareSelect({ label, className = "", ...rest }: { label: string } & SelectHTMLAttributes<HTMLSelectElement>) {
-  return <select aria-label={label} {...rest} className={`${BOX} h-9 max-md:h-11 ${className}`} />;
+  return (
+    <Arrowed className={className}>
+      <select aria-label={label} {...rest} className={`${BOX} h-9 w-full appearance-none pr-9 max-md:h-11`} />
+    </Arrowed>
+  );
 }
 
 export function BareInput({ label, className = "", ...rest }: { label: string } & InputHTMLAttributes<HTMLInputElement>) {

@@ -3,6 +3,7 @@ import { type ReactNode, useEffect, useState, useSyncExternalStore } from "react
 import { ApiError, messageOf } from "@/shared/api/problem";
 import { copyText } from "@/shared/lib/copy";
 import { absolute, relative, shortId } from "@/shared/lib/format";
+import { useTitle } from "@/shared/lib/title";
 import { text } from "@/shared/text";
 import { Button } from "./button";
 
@@ -134,12 +135,17 @@ export function SkeletonRows({ count, className }: { count: number; className: s
   );
 }
 
-export interface Crumb {
-  label: string;
-  link?: ReactNode;
+interface HeadProps {
+  crumbs?: ReactNode[];
+  title: ReactNode;
+  /** Name of the browser's tab where the title is more than words. */
+  tab?: string;
+  aside?: ReactNode;
+  children?: ReactNode;
 }
 
-export function PageHead({ crumbs, title, aside, children }: { crumbs?: ReactNode[]; title: ReactNode; aside?: ReactNode; children?: ReactNode }) {
+export function PageHead({ crumbs, title, tab, aside, children }: HeadProps) {
+  useTitle(tab ?? (typeof title === "string" ? title : null));
   return (
     <header className="mb-6 grid gap-2">
       {crumbs && (

@@ -1,4 +1,5 @@
 import type { Shape } from "@/shared/lib/overlays";
+import type { Picture } from "./bitmaps";
 
 export interface Camera {
   /** Screen pixels per image pixel, and where the image's corner is, in CSS pixels. */
@@ -8,8 +9,8 @@ export interface Camera {
 }
 
 export interface Scene {
-  before: ImageBitmap | null;
-  after: ImageBitmap | null;
+  before: Picture | null;
+  after: Picture | null;
   /** 0 shows only the output, 1 only the input. */
   split: number;
   shapes: Shape[];
@@ -48,12 +49,9 @@ export function draw(canvas: HTMLCanvasElement, scene: Scene, camera: Camera): v
   const [w, h] = sizeOf(scene);
   checker(context, camera, w, h);
   const cut = scene.before && scene.after ? scene.split * width : scene.before ? width : 0;
-  if (scene.after) clipped(context, cut, width, height, () => image(context, scene.after as ImageBitmap, camera, w, h));
-  if (scene.before) {
-    clipped(context, 0, cut, height, () => {
-      image(context, scene.before as ImageBitmap, camera, w, h);
-    });
-  }
+  const { before, after } = scene;
+  if (after) clipped(context, cut, width, height, () => image(context, after.bitmap, camera, w, h));
+  if (before) clipped(context, 0, cut, height, () => image(context, before.bitmap, camera, w, h));
   context.save();
   for (const shape of scene.shapes) paint(context, shape, scene, camera, w, h);
   context.restore();

@@ -3,6 +3,7 @@ import { Download, FileArchive, FileText } from "lucide-react";
 import { useState } from "react";
 import { jobQuery, outputsQuery } from "@/shared/api/queries";
 import type { Output } from "@/shared/api/types";
+import { packFiles } from "@/shared/lib/blobs";
 import { saveBlob } from "@/shared/lib/copy";
 import { bytes } from "@/shared/lib/format";
 import { inputOf } from "@/shared/lib/inputs";
@@ -14,11 +15,18 @@ import { JsonTree } from "@/shared/ui/json-tree";
 import { LogView } from "@/shared/ui/log";
 import { ErrorNote, Section, Skeleton } from "@/shared/ui/misc";
 import { OPEN_STATUS } from "@/shared/ui/status";
-import { canShow, fetchImage } from "./bitmaps";
+import { canShow } from "./bitmaps";
 import { Viewer } from "./viewer";
 
+interface Props {
+  jobId: string;
+  failedTitle: string;
+  /** Step to another job of the same run, past the first or last image of this one. */
+  onStepJob?: (by: number) => void;
+}
+
 /** Everything that came out of one job, as it comes. */
-export function JobResult({ jobId, failedTitle }: { jobId: string; failedTitle: string }) {
+export function JobResult({ jobId, failedTitle, onStepJob }: Props) {
   const job = useQuery(jobQuery(jobId));
   const done = job.data?.status === "SUCCEEDED";
   const outputs = useQuery({ ...outputsQuery(jobId), enabled: done });
@@ -33,6 +41,7 @@ export function JobResult({ jobId, failedTitle }: { jobId: string; failedTitle: 
   const result = outputs.data?.result ?? job.data.result;
   const step = (by: number) => {
     const at = images.findIndex((output) => output.name === shown?.name);
+    if (onStepJob && (at + by < 0 || at + by >= images.length)) return onStepJob(by);
     setPicked(images[(at + by + images.length) % images.length]?.name ?? null);
   };
   return (
@@ -40,13 +49,13 @@ export function JobResult({ jobId, failedTitle }: { jobId: string; failedTitle: 
       {job.data.status === "FAILED" && <Failure code={job.data.error_code ?? "PLATFORM_ERROR"} message={job.data.error_message ?? ""} title={failedTitle} />}
       {done && outputs.error && <ErrorNote error={outputs.error} retry={() => void outputs.refetch()} />}
       {(before || shown || done) && !(done && outputs.isLoading) && (before || shown) ? (
-        <Viewer before={before} after={shown} outputs={images} result={result} {...(images.length > 1 && { onStep: step })} />
+        <Viewer before={before} after={shown} outputs={images} result={result} {...((images.length > 1 || onStepJob) && { onStep: step })} onReload={() => Promise.all([job.refetch(), outputs.refetch()])} />
       ) : (
         (running || outputs.isLoading) && <Skeleton className="h-[min(62dvh,34rem)] max-md:aspect-square max-md:h-auto" />
       )}
       {done && outputs.data && (
         <div className="grid gap-6 lg:grid-cols-2">
-          <Section title={text.run.outputs} aside={list.length > 1 && <DownloadAll outputs={list} jobId={jobId} />}>
+          <Section title={text.run.outputs} aside={list.length > 0 && <DownloadAll outputs={list} jobId={jobId} />}>
             <OutputList outputs={list} shown={shown?.name} onPick={setPicked} />
           </Section>
           <Section title={text.run.metadata}>
@@ -100,7 +109,7 @@ function OutputList({ outputs, shown, onPick }: { outputs: Output[]; shown: stri
             <a
               href={output.url}
               download
-              aria-label={text.run.viewer ? text.run.downloadOne(output.name) : ""}
+              aria-label={text.run.downloadOne(output.name)}
               title={text.run.downloadOne(output.name)}
               className="inline-flex size-8 shrink-0 items-center justify-center rounded text-muted hover:bg-sunken hover:text-text max-md:size-10"
             >
@@ -115,22 +124,7 @@ function OutputList({ outputs, shown, onPick }: { outputs: Output[]; shown: stri
 
 function DownloadAll({ outputs, jobId }: { outputs: Output[]; jobId: string }) {
   const pack = useMutation({
-    mutationFn: async () => {
-      const { Zip, ZipPassThrough } = await import("fflate");
-      const chunks: Uint8Array<ArrayBuffer>[] = [];
-      const zip = new Zip((error, chunk) => {
-        if (error) throw error;
-        chunks.push(chunk as Uint8Array<ArrayBuffer>);
-      });
-      for (const output of outputs) {
-        // one at a time: the outputs of a job may be large
-        const entry = new ZipPassThrough(output.name);
-        zip.add(entry);
-        entry.push(new Uint8Array(await (await fetchImage(output.url)).arrayBuffer()), true);
-      }
-      zip.end();
-      saveBlob(new Blob(chunks, { type: "application/zip" }), `job-${jobId}.zip`);
-    },
+    mutationFn: async () => saveBlob(await packFiles(outputs), `job-${jobId}.zip`),
   });
   return (
     <Button size="sm" busy={pack.isPending} icon={<FileArchive size={14} aria-hidden />} onClick={() => pack.mutate()}>

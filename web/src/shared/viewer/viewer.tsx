@@ -1,11 +1,12 @@
 import { ChevronLeft, ChevronRight, Maximize, Minus, Plus } from "lucide-react";
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { Json, Output } from "@/shared/api/types";
+import { fetchBlob } from "@/shared/lib/blobs";
 import { classesOf, overlays } from "@/shared/lib/overlays";
 import { useTheme } from "@/shared/lib/theme";
 import { text } from "@/shared/text";
-import { IconButton } from "@/shared/ui/button";
-import { fetchImage, useBitmap } from "./bitmaps";
+import { Button, IconButton } from "@/shared/ui/button";
+import { useBitmap } from "./bitmaps";
 import { type Camera, draw, fit, sizeOf, tint, zoomAt } from "./canvas";
 
 const words = text.run.viewer;
@@ -15,14 +16,18 @@ interface Props {
   after: Output | null;
   outputs: Output[];
   result: Json | null;
-  /** Step to another output. */
+  /** Step to another output, or to another job's. */
   onStep?: (by: number) => void;
+  /** Get fresh addresses: those of storage are signed for a while only. */
+  onReload?: () => Promise<unknown>;
 }
 
 /** Input and output on one canvas: divider, zoom, pan, overlays. */
-export function Viewer({ before, after, outputs, result, onStep }: Props) {
-  const input = useBitmap(before);
-  const output = useBitmap(after?.url);
+export function Viewer({ before, after, outputs, result, onStep, onReload }: Props) {
+  const [attempt, setAttempt] = useState(0);
+  const [asStored, setAsStored] = useState(false);
+  const input = useBitmap(before, { asStored, attempt });
+  const output = useBitmap(after?.url, { attempt });
   const canvas = useRef<HTMLCanvasElement>(null);
   const theme = useTheme();
   const [split, setSplit] = useState(0.5);
@@ -32,7 +37,7 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
   const [least, setLeast] = useState(0);
   const pointers = useRef(new Map<number, { x: number; y: number }>());
 
-  const image = sizeOf({ before: input.bitmap, after: output.bitmap });
+  const image = sizeOf({ before: input.picture, after: output.picture });
   const shapes = useMemo(() => overlays(result, image[0], image[1]), [result, image[0], image[1]]); // eslint-disable-line react-hooks/exhaustive-deps
   const classes = useMemo(() => classesOf(shapes), [shapes]);
   const scored = shapes.some((shape) => shape.score !== null);
@@ -43,7 +48,7 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
   const colours = useMemo(() => new Map([...classes].map(([label, { colour }]) => [label, colour])), [classes]);
   const masks = useMasks(shapes, outputs, colours);
   const view = camera ?? fit(size[0], size[1], image);
-  const both = Boolean(input.bitmap && output.bitmap);
+  const both = Boolean(input.picture && output.picture);
 
   useEffect(() => {
     const element = canvas.current;
@@ -52,12 +57,17 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
+  useEffect(() => {
+    // a model that reads a phone's photo as it is stored answers lying on its side: then so does the input
+    const [was, is] = [input.picture, output.picture];
+    if (was && is && was.width !== was.height && was.width === is.height && was.height === is.width) setAsStored(true);
+  }, [input.picture, output.picture]);
   useEffect(() => setCamera(null), [image[0], image[1]]); // eslint-disable-line react-hooks/exhaustive-deps
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
     const frame = requestAnimationFrame(() =>
-      draw(element, { before: input.bitmap, after: output.bitmap, split, shapes: shown, colours, masks }, view),
+      draw(element, { before: input.picture, after: output.picture, split, shapes: shown, colours, masks }, view),
     );
     return () => cancelAnimationFrame(frame);
   });
@@ -132,9 +142,14 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
           </>
         )}
         {(output.failed || input.failed) && (
-          <p role="alert" className="absolute inset-x-4 top-4 rounded bg-raised px-3 py-2 text-sm">
+          <div role="alert" className="absolute inset-x-4 top-4 flex items-center justify-between gap-3 rounded bg-raised px-3 py-2 text-sm">
             {words.loadFailed}
-          </p>
+            {onReload && (
+              <Button size="sm" onClick={() => void onReload().then(() => setAttempt((old) => old + 1))}>
+                {text.common.tryAgain}
+              </Button>
+            )}
+          </div>
         )}
       </div>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2 border-t border-line px-3 py-2">
@@ -165,7 +180,7 @@ export function Viewer({ before, after, outputs, result, onStep }: Props) {
             ))}
           </div>
         )}
-        {onStep && outputs.length > 1 && (
+        {onStep && (
           <div className="ml-auto flex items-center">
             <IconButton label={words.previous} onClick={() => onStep(-1)}>
               <ChevronLeft size={17} aria-hidden />
@@ -269,7 +284,7 @@ function useMasks(shapes: ReturnType<typeof overlays>, outputs: Output[], colour
       for (const [file, label] of wanted.slice(0, 32)) {
         const output = outputs.find((each) => each.name === file || each.name.endsWith(`/${file}`));
         if (!output) continue;
-        const bitmap = await createImageBitmap(await fetchImage(output.url, abort.signal));
+        const bitmap = await createImageBitmap(await fetchBlob(output.url, abort.signal));
         found.set(file, await tint(bitmap, colours.get(label) ?? "#35d0c0"));
         bitmap.close();
       }

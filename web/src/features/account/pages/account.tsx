@@ -79,7 +79,7 @@ function PasswordForm() {
 export function deviceOf(agent: string): string {
   const browser = /Edg\//.test(agent) ? "Edge" : /Firefox\//.test(agent) ? "Firefox" : /Chrome\//.test(agent) ? "Chrome" : /Safari\//.test(agent) ? "Safari" : agent.split(/[ /]/)[0];
   const system = /Android/.test(agent) ? "Android" : /iPhone|iPad/.test(agent) ? "iOS" : /Windows/.test(agent) ? "Windows" : /Mac OS/.test(agent) ? "macOS" : /Linux/.test(agent) ? "Linux" : "";
-  return browser ? [browser, system].filter(Boolean).join(" on ") : words.unknownDevice;
+  return browser ? (system ? words.deviceOn(browser, system) : browser) : words.unknownDevice;
 }
 
 function Sessions() {

@@ -1,8 +1,10 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { useTitle } from "@/shared/lib/title";
 import { text } from "@/shared/text";
 
 export function AuthCard({ title, children, foot }: { title: string; children: ReactNode; foot: ReactNode }) {
+  useTitle(title);
   return (
     <main className="grid min-h-dvh place-items-center px-4 py-10">
       <div className="grid w-full max-w-sm gap-5">

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { Boxes, CloudUpload, Images } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { session } from "@/shared/api/session";
+import { useTitle } from "@/shared/lib/title";
 import { text } from "@/shared/text";
 import { buttonClass } from "@/shared/ui/button";
 
@@ -15,6 +16,7 @@ const SAMPLE = `def run(input_path: str, output_dir: str) -> dict:
 export function LandingPage() {
   const state = useSyncExternalStore(session.subscribe, () => session.state);
   const signedIn = state === "in";
+  useTitle(null);
   return (
     <div className="mx-auto max-w-[1100px] px-5 md:px-8">
       <header className="flex items-center justify-between py-5">

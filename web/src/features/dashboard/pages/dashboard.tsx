@@ -5,10 +5,10 @@ import { lazy, type ReactNode, Suspense, useMemo } from "react";
 import { ExampleButton } from "@/features/models/components/example-offer";
 import { hasExample } from "@/features/models/example";
 import { ModelCard } from "@/features/models/components/model-card";
-import { useVersionNames } from "@/shared/api/names";
 import { healthQuery, jobsQuery, meQuery, modelsQuery } from "@/shared/api/queries";
 import type { Health, Job } from "@/shared/api/types";
-import { bytes, duration, percent, quantile, shortId } from "@/shared/lib/format";
+import { bytes, duration, percent, quantile } from "@/shared/lib/format";
+import { jobName } from "@/shared/lib/job-name";
 import { text } from "@/shared/text";
 import { buttonClass } from "@/shared/ui/button";
 import { ErrorNote, PageHead, Section, Skeleton, SkeletonRows, Time } from "@/shared/ui/misc";
@@ -27,7 +27,7 @@ export function DashboardPage() {
   const first = models.data && me.data && mine.length === 0;
   return (
     <>
-      <PageHead title={me.data ? words.hello(me.data.username) : words.title} />
+      <PageHead tab={words.title} title={me.data ? words.hello(me.data.username) : words.title} />
       <div className="grid gap-8">
         {first && (
           <section className="card grid items-center gap-4 border-accent/40 p-5 md:grid-cols-[1fr_auto]">
@@ -119,7 +119,6 @@ function Platform({ health, failed, loading }: { health: Health | undefined; fai
 }
 
 function Recent({ jobs }: { jobs: Job[] }) {
-  const names = useVersionNames();
   if (!jobs.length) return <p className="card p-6 text-center text-sm text-muted">{words.noJobs}</p>;
   return (
     <ul className="card divide-y divide-line overflow-hidden">
@@ -128,7 +127,7 @@ function Recent({ jobs }: { jobs: Job[] }) {
           <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="flex items-center gap-3 px-3 py-2 hover:bg-sunken">
             <JobThumb job={job} />
             <span className="min-w-0 flex-1">
-              <span className="block truncate font-medium">{names(job.version_id) || text.jobs.job(shortId(job.id))}</span>
+              <span className="block truncate font-medium">{jobName(job)}</span>
               <span className="block truncate text-xs text-muted tnum">
                 <Time at={job.created_at} />
                 {job.timings?.total !== undefined && ` · ${duration(job.timings.total)}`}

@@ -3,7 +3,21 @@ import { duration } from "@/shared/lib/format";
 import { text } from "@/shared/text";
 import { useElapsed } from "@/shared/ui/misc";
 
-const TONES = ["bg-line-strong", "bg-warn", "bg-running", "bg-accent", "bg-good", "bg-muted", "bg-bad"];
+// waiting is grey, getting ready blue, the model's own time the accent: red and green mean an end elsewhere
+const TONES: Record<string, string> = {
+  queue: "bg-line-strong",
+  input: "bg-running/35",
+  image: "bg-running/50",
+  container: "bg-running/65",
+  start: "bg-running/80",
+  sandbox: "bg-running/80",
+  load: "bg-accent/55",
+  setup: "bg-accent/55",
+  run: "bg-accent",
+  collect: "bg-muted/60",
+  upload: "bg-muted",
+};
+const toneOf = (name: string) => TONES[name] ?? "bg-running";
 
 /** Where the time of a job went: one bar, and the same numbers as a list. */
 export function Timeline({ job }: { job: Job }) {
@@ -15,18 +29,18 @@ export function Timeline({ job }: { job: Job }) {
     <div className="card grid gap-3 p-4">
       {phases.length ? (
         <div aria-hidden className="flex h-3 gap-0.5 overflow-hidden rounded-full bg-sunken">
-          {phases.map(([name, ms], i) => (
-            <span key={name} title={`${text.jobs.phases[name] ?? name}: ${duration(ms)}`} className={`min-w-0.5 ${TONES[i % TONES.length]}`} style={{ flexGrow: ms / Math.max(total, 1) }} />
+          {phases.map(([name, ms]) => (
+            <span key={name} title={`${text.jobs.phases[name] ?? name}: ${duration(ms)}`} className={`min-w-0.5 ${toneOf(name)}`} style={{ flexGrow: ms / Math.max(total, 1) }} />
           ))}
         </div>
       ) : (
         <div aria-hidden className={`h-3 rounded-full bg-sunken ${open ? "animate-breathe" : ""}`} />
       )}
       <dl className="flex flex-wrap gap-x-6 gap-y-2 text-sm">
-        {phases.map(([name, ms], i) => (
+        {phases.map(([name, ms]) => (
           <div key={name} className="flex items-center gap-2">
             <dt className="flex items-center gap-1.5 text-muted">
-              <span aria-hidden className={`size-2 rounded-full ${TONES[i % TONES.length]}`} />
+              <span aria-hidden className={`size-2 rounded-full ${toneOf(name)}`} />
               {text.jobs.phases[name] ?? name}
             </dt>
             <dd className="tnum">{duration(ms)}</dd>

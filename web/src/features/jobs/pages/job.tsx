@@ -1,21 +1,20 @@
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { Ban, RotateCcw } from "lucide-react";
+import { Ban, RotateCcw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
 import { jobQuery, modelQuery, versionQuery } from "@/shared/api/queries";
-import { runJob } from "@/shared/api/run";
+import { runAgain } from "@/shared/api/run";
 import type { Job } from "@/shared/api/types";
 import { bytes, shortDigest, shortId } from "@/shared/lib/format";
-import { inputOf } from "@/shared/lib/inputs";
+import { keys } from "@/shared/live/cache";
 import { text } from "@/shared/text";
-import { Button } from "@/shared/ui/button";
+import { Button, IconButton } from "@/shared/ui/button";
 import { CopyButton, ErrorNote, Facts, Id, PageHead, Section, Skeleton, Time } from "@/shared/ui/misc";
 import { Confirm } from "@/shared/ui/modal";
 import { StatusBadge } from "@/shared/ui/status";
 import { JobResult } from "@/shared/viewer/result";
-import { fetchImage } from "@/shared/viewer/bitmaps";
 import { Timeline } from "../components/timeline";
 
 export function JobPage() {
@@ -38,16 +37,21 @@ function Loaded({ job }: { job: Job }) {
   const navigate = useNavigate();
   const version = useQuery(versionQuery(job.version_id));
   const model = useQuery({ ...modelQuery(version.data?.model_id ?? ""), enabled: Boolean(version.data) });
-  const [asking, setAsking] = useState(false);
+  const client = useQueryClient();
+  const [asking, setAsking] = useState<"cancel" | "delete" | null>(null);
   const open = job.status === "QUEUED" || job.status === "RUNNING";
-  const cancel = useMutation({ mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`), onSuccess: () => setAsking(false) });
-  const rerun = useMutation({
-    mutationFn: async () => {
-      const kept = inputOf(job.id);
-      if (!kept && !job.input_url) throw new Error(text.jobs.rerunNoInput);
-      const file = kept ?? new File([await fetchImage(job.input_url as string)], "input", { type: job.input_type ?? "" });
-      return runJob(job.version_id, file, job.params ?? null);
+  const act = useMutation({
+    mutationFn: (what: "cancel" | "delete") => (what === "cancel" ? api.post(`/api/jobs/${job.id}/cancel`) : api.delete(`/api/jobs/${job.id}`)),
+    onSuccess: async (_, what) => {
+      setAsking(null);
+      if (what === "cancel") return;
+      await navigate({ to: "/jobs", search: {} });
+      client.removeQueries({ queryKey: keys.job(job.id) });
+      void client.invalidateQueries({ queryKey: ["jobs"] });
     },
+  });
+  const rerun = useMutation({
+    mutationFn: () => runAgain(job.id),
     onSuccess: (jobId) => navigate({ to: "/jobs/$jobId", params: { jobId } }),
   });
   const hash = (value: string | null | undefined) =>
@@ -61,6 +65,7 @@ function Loaded({ job }: { job: Job }) {
   return (
     <>
       <PageHead
+        tab={text.jobs.job(shortId(job.id))}
         crumbs={[
           <Link key="j" to="/jobs" search={{}} className="hover:text-text">
             {text.jobs.title}
@@ -81,13 +86,18 @@ function Loaded({ job }: { job: Job }) {
         }
         aside={
           open ? (
-            <Button icon={<Ban size={15} aria-hidden />} onClick={() => setAsking(true)}>
+            <Button icon={<Ban size={15} aria-hidden />} onClick={() => setAsking("cancel")}>
               {text.jobs.cancel}
             </Button>
           ) : (
-            <Button icon={<RotateCcw size={15} aria-hidden />} busy={rerun.isPending} onClick={() => rerun.mutate()}>
-              {text.jobs.rerun}
-            </Button>
+            <>
+              <Button icon={<RotateCcw size={15} aria-hidden />} busy={rerun.isPending} onClick={() => rerun.mutate()}>
+                {text.jobs.rerun}
+              </Button>
+              <IconButton label={text.jobs.delete} onClick={() => setAsking("delete")}>
+                <Trash2 size={16} aria-hidden />
+              </IconButton>
+            </>
           )
         }
       />
@@ -101,7 +111,7 @@ function Loaded({ job }: { job: Job }) {
           <div className="card p-4">
             <Facts
               rows={[
-                ["ID", <Id key="id" id={job.id} />],
+                [text.common.id, <Id key="id" id={job.id} />],
                 [text.jobs.imageDigest, hash(version.data?.docker_image_digest)],
                 [text.jobs.packageHash, hash(version.data?.package_sha256 && `sha256:${version.data.package_sha256}`)],
                 [text.jobs.inputHash, hash(job.input_sha256 && `sha256:${job.input_sha256}`)],
@@ -117,14 +127,14 @@ function Loaded({ job }: { job: Job }) {
         </Section>
       </div>
       <Confirm
-        open={asking}
-        onClose={() => setAsking(false)}
-        onConfirm={() => cancel.mutate()}
-        title={text.jobs.cancelTitle}
-        body={text.jobs.cancelBody}
-        action={text.jobs.cancel}
-        busy={cancel.isPending}
-        error={cancel.error ? messageOf(cancel.error) : null}
+        open={asking !== null}
+        onClose={() => setAsking(null)}
+        onConfirm={() => asking && act.mutate(asking)}
+        title={asking === "delete" ? text.jobs.deleteTitle : text.jobs.cancelTitle}
+        body={asking === "delete" ? text.jobs.deleteBody : text.jobs.cancelBody}
+        action={asking === "delete" ? text.jobs.delete : text.jobs.cancel}
+        busy={act.isPending}
+        error={act.error ? messageOf(act.error) : null}
       />
     </>
   );

@@ -1,13 +1,15 @@
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { Ban, FilterX, ListChecks } from "lucide-react";
+import { Ban, FilterX, ListChecks, RotateCcw } from "lucide-react";
 import { useEffect, useMemo, useRef } from "react";
 import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
 import { jobsQuery, modelsQuery } from "@/shared/api/queries";
+import { runAgain } from "@/shared/api/run";
 import type { Job } from "@/shared/api/types";
 import { duration, shortId } from "@/shared/lib/format";
+import { jobName } from "@/shared/lib/job-name";
 import { useFallbackInterval } from "@/shared/live/live";
 import { text } from "@/shared/text";
 import { Button, buttonClass, IconButton } from "@/shared/ui/button";
@@ -16,7 +18,6 @@ import { Empty, ErrorNote, PageHead, SkeletonRows, Time } from "@/shared/ui/misc
 import { StatusBadge } from "@/shared/ui/status";
 import { toast } from "@/shared/ui/toasts";
 import { JobThumb } from "@/shared/viewer/thumb";
-import { useVersionNames } from "@/shared/api/names";
 
 const STATES = ["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED"];
 const SPANS: Record<string, number> = { hour: 3_600_000, day: 86_400_000, week: 604_800_000 };
@@ -97,12 +98,11 @@ export function JobsPage() {
   );
 }
 
-const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_7rem_5rem_8rem_2.5rem]";
+const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] md:gap-x-5";
 
 /** A thousand rows are a list of which twenty are in the page. */
 function JobRows({ items }: { items: Job[] }) {
   const box = useRef<HTMLDivElement>(null);
-  const names = useVersionNames();
   const rows = useWindowVirtualizer({ count: items.length, estimateSize: () => ROW, overscan: 8, scrollMargin: box.current?.offsetTop ?? 0, getItemKey: (i) => items[i]?.id ?? i });
   useEffect(() => rows.measure(), [rows]);
   return (
@@ -124,7 +124,7 @@ function JobRows({ items }: { items: Job[] }) {
           return (
             job && (
               <div key={row.key} className="absolute inset-x-0 top-0 h-[57px]" style={{ transform: `translateY(${row.start - rows.options.scrollMargin}px)` }}>
-                <Row job={job} name={names(job.version_id)} />
+                <Row job={job} />
               </div>
             )
           );
@@ -134,10 +134,24 @@ function JobRows({ items }: { items: Job[] }) {
   );
 }
 
-function Row({ job, name }: { job: Job; name: string }) {
+function Row({ job }: { job: Job }) {
   const open = job.status === "QUEUED" || job.status === "RUNNING";
   const cancel = useMutation({
     mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`),
+    onError: (error) => toast({ tone: "bad", title: text.common.failed, line: messageOf(error) }),
+  });
+  const again = useMutation({
+    mutationFn: () => runAgain(job.id),
+    onSuccess: (jobId) =>
+      toast({
+        tone: "info",
+        title: text.jobs.restarted(jobName(job)),
+        action: (
+          <Link to="/jobs/$jobId" params={{ jobId }} className="text-sm font-medium text-accent">
+            {text.common.open}
+          </Link>
+        ),
+      }),
     onError: (error) => toast({ tone: "bad", title: text.common.failed, line: messageOf(error) }),
   });
   return (
@@ -150,7 +164,7 @@ function Row({ job, name }: { job: Job; name: string }) {
       </span>
       <span role="cell" className="min-w-0">
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block truncate font-medium after:absolute after:inset-0">
-          {name || text.jobs.job(shortId(job.id))}
+          {jobName(job)}
         </Link>
         <span className="block truncate text-xs text-muted tnum md:hidden">
           <Time at={job.created_at} /> · {duration(job.timings?.total)}
@@ -165,11 +179,17 @@ function Row({ job, name }: { job: Job; name: string }) {
       <span role="cell" className="truncate text-sm text-muted max-md:hidden">
         <Time at={job.created_at} />
       </span>
-      <span role="cell" className="max-md:hidden">
-        {open && (
+      <span role="cell" className="max-md:order-4">
+        {open ? (
           <IconButton label={text.jobs.cancel} className="relative z-10" disabled={cancel.isPending} onClick={() => cancel.mutate()}>
             <Ban size={15} aria-hidden />
           </IconButton>
+        ) : (
+          job.status !== "UPLOADING" && (
+            <IconButton label={text.jobs.rerun} className="relative z-10" disabled={again.isPending} onClick={() => again.mutate()}>
+              <RotateCcw size={15} aria-hidden />
+            </IconButton>
+          )
         )}
       </span>
     </div>

@@ -14,6 +14,7 @@ export function Stepper({ version }: { version: Version }) {
   if (phases.some((phase) => phase.name === "weights")) names.splice(4, 0, "weights");
   const ended = ["READY", "FAILED", "CANCELED"].includes(version.status);
   const last = phases[phases.length - 1]?.name;
+  const arrived = version.status !== "UPLOADING";
   const steps: [string, State, Phase | undefined][] = names.map((name) => {
     const phase = phases.find((each) => each.name === name);
     if (version.status === "READY") return [name, "done", phase];
@@ -23,6 +24,7 @@ export function Stepper({ version }: { version: Version }) {
   });
   return (
     <ol aria-label={text.models.phasesLabel} className="grid grid-cols-2 gap-x-2 gap-y-3 sm:grid-cols-4 xl:flex">
+      <Step name="upload" state={arrived ? "done" : ended ? "failed" : "now"} phase={undefined} />
       {steps.map(([name, state, phase]) => (
         <Step key={name} name={name} state={state} phase={phase} />
       ))}

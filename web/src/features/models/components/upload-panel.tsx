@@ -1,13 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { CheckCircle2, FileArchive, TriangleAlert, Wand2, WifiOff } from "lucide-react";
 import { type DragEvent, type FormEvent, useRef, useState } from "react";
+import type { Version } from "@/shared/api/types";
 import { bytes, duration, percent } from "@/shared/lib/format";
 import { checkZip, liftFolder, type ZipFault, type ZipReport } from "@/shared/lib/zip";
 import { text } from "@/shared/text";
 import { Button } from "@/shared/ui/button";
 import { Input } from "@/shared/ui/field";
 import { ErrorNote } from "@/shared/ui/misc";
-import { forgetUpload, type Upload, uploadAndBuild, useUpload } from "../uploads";
+import { begun, fingerprint } from "../upload";
+import { stopUpload, type Upload, uploadAndBuild, useUpload } from "../uploads";
 
 export function faultText(fault: ZipFault): string {
   const words = text.models.faults;
@@ -37,24 +39,27 @@ export function nextNumber(taken: string[]): string {
 
 interface Props {
   modelId: string;
-  taken: string[];
+  versions: Version[];
   onStarted: (versionId: string) => void;
 }
 
-export function UploadPanel({ modelId, taken, onStarted }: Props) {
+export function UploadPanel({ modelId, versions, onStarted }: Props) {
   const client = useQueryClient();
   const upload = useUpload(modelId);
   const picker = useRef<HTMLInputElement>(null);
-  const [file, setFile] = useState<{ blob: Blob; name: string; fixed: boolean } | null>(null);
+  const [file, setFile] = useState<{ blob: Blob; name: string; fixed: boolean; print: string } | null>(null);
   const [report, setReport] = useState<ZipReport | null>(null);
   const [typed, setTyped] = useState<string | null>(null);
   const [over, setOver] = useState(false);
   const [cannotFix, setCannotFix] = useState(false);
-  const number = typed ?? nextNumber(taken);
+  // an upload of this very package that a reload or a crash cut short goes on under its number
+  const cut = file && versions.find((each) => each.status === "UPLOADING" && begun.of(each.id) === file.print);
+  const number = typed ?? cut?.version_number ?? nextNumber(versions.map((each) => each.version_number));
+  const replaced = versions.some((each) => each.status === "UPLOADING" && each.version_number === number && each.id !== cut?.id);
   const badNumber = /^[A-Za-z0-9._+-]{1,64}$/.test(number) ? null : text.models.versionNumberBad;
 
   const look = async (blob: Blob, name: string, fixed = false) => {
-    setFile({ blob, name, fixed });
+    setFile({ blob, name, fixed, print: await fingerprint(blob) });
     setReport(null);
     setCannotFix(false);
     setReport(await checkZip(blob));
@@ -68,8 +73,8 @@ export function UploadPanel({ modelId, taken, onStarted }: Props) {
       setCannotFix(true);
     }
   };
-  const send = async (blob: Blob) => {
-    const versionId = await uploadAndBuild(client, modelId, number, blob);
+  const send = async (blob: Blob, as: string) => {
+    const versionId = await uploadAndBuild(client, modelId, as, blob);
     if (versionId) {
       setFile(null);
       setReport(null);
@@ -79,7 +84,7 @@ export function UploadPanel({ modelId, taken, onStarted }: Props) {
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (file && report && !badNumber) void send(file.blob);
+    if (file && report && !badNumber) void send(file.blob, number);
   };
   const onDrop = (event: DragEvent) => {
     event.preventDefault();
@@ -88,11 +93,11 @@ export function UploadPanel({ modelId, taken, onStarted }: Props) {
     if (dropped) void look(dropped, dropped.name);
   };
 
-  if (upload && upload.stage !== "failed") return <Sending upload={upload} onStop={() => forgetUpload(modelId)} />;
+  if (upload && upload.stage !== "failed") return <Sending upload={upload} onStop={() => void stopUpload(client, modelId)} />;
   return (
     <form onSubmit={submit} className="card grid gap-4 p-4">
       {upload?.stage === "failed" && (
-        <ErrorNote title={text.models.uploadFailed} error={upload.error} retry={() => void send(upload.file)} />
+        <ErrorNote title={text.models.uploadFailed} error={upload.error} retry={() => void send(upload.file, upload.number)} />
       )}
       <div
         role="group"
@@ -155,6 +160,8 @@ export function UploadPanel({ modelId, taken, onStarted }: Props) {
           </Button>
         )}
         {cannotFix && <p className="text-sm text-muted">{text.models.cannotFix}</p>}
+        {cut && cut.version_number === number && <p className="text-sm text-muted">{text.models.goesOn}</p>}
+        {replaced && <p className="text-sm text-warn">{text.models.replaces(number)}</p>}
         {report?.dockerfile && <p className="text-sm text-muted">{text.models.dockerfile}</p>}
       </div>
       <div className="flex flex-wrap items-start gap-3">

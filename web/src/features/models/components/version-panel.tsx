@@ -16,6 +16,7 @@ import { LogView } from "@/shared/ui/log";
 import { CopyButton, ErrorNote, Facts, Id, SkeletonRows, Time } from "@/shared/ui/misc";
 import { Confirm } from "@/shared/ui/modal";
 import { StatusBadge } from "@/shared/ui/status";
+import { useFreshPhases } from "../phases";
 import { Stepper } from "./stepper";
 
 export function VersionPanel({ versionId, mine, onDeleted }: { versionId: string; mine: boolean; onDeleted: () => void }) {
@@ -47,7 +48,7 @@ function Loaded({ version, mine, onDeleted }: { version: Version; mine: boolean;
         {version.status === "READY" && took > 0 && <span className="text-sm text-muted tnum">{text.models.tookBuild(duration(took))}</span>}
         <div className="ml-auto flex items-center gap-1">
           {version.status === "READY" && (
-            <Link to="/run" search={{ model: version.model_id, version: version.id }} className={buttonClass("primary")}>
+            <Link to="/run" search={{ model: version.model_id, version: version.id, ...(version.model_name === text.models.exampleName && { sample: true }) }} className={buttonClass("primary")}>
               <Play size={15} aria-hidden />
               {text.models.runVersion}
             </Link>
@@ -65,13 +66,15 @@ function Loaded({ version, mine, onDeleted }: { version: Version; mine: boolean;
         </div>
       </header>
       <Stepper version={version} />
+      {version.status === "UPLOADING" && mine && <p className="text-sm text-muted">{text.models.neverArrived}</p>}
+      {version.status === "QUEUED" && <p className="text-sm text-muted">{text.models.queued}</p>}
       {version.error_code && version.status === "FAILED" && <Failure code={version.error_code} message={version.error_message ?? ""} title={text.models.errorTitle} />}
       {mine ? <BuildLog version={version} running={building} /> : <p className="text-sm text-muted">{text.models.logHidden}</p>}
       <div className="card p-4">
         <Facts
           rows={[
             [text.models.created, <Time key="t" at={version.created_at} />],
-            ["ID", <Id key="id" id={version.id} />],
+            [text.common.id, <Id key="id" id={version.id} />],
             ...(version.docker_image_digest
               ? [[text.models.digest, <Digest key="d" value={version.docker_image_digest} />] as [string, React.ReactNode]]
               : []),
@@ -107,6 +110,7 @@ function Digest({ value }: { value: string }) {
 function BuildLog({ version, running }: { version: Version; running: boolean }) {
   const started = version.status !== "UPLOADING";
   const { lines, error } = useLog(`version:${version.id}`, running, started);
+  useFreshPhases(version, lines, running);
   // until the first live line comes, the bounded tail of the row is better than nothing
   const shown = lines.length || !version.build_logs ? lines : version.build_logs.split("\n");
   return (

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { BookOpen, CloudUpload, Globe, Lock } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { meQuery, modelQuery, modelVersionsQuery, versionQuery } from "@/shared/api/queries";
 import type { Version } from "@/shared/api/types";
 import { text } from "@/shared/text";
@@ -23,7 +23,10 @@ export function ModelPage() {
   const me = useQuery(meQuery);
   const model = useQuery(modelQuery(modelId));
   const versions = useQuery(modelVersionsQuery(modelId));
-  const [uploading, setUploading] = useState(false);
+  const [uploading, setUploading] = useState(search.upload ?? false);
+  useEffect(() => {
+    if (search.upload) setUploading(true);
+  }, [search.upload]);
   const upload = useUpload(modelId);
   if (model.error) return <ErrorNote error={model.error} retry={() => void model.refetch()} />;
   if (!model.data || !versions.data || !me.data) {
@@ -53,7 +56,7 @@ export function ModelPage() {
             <h2>{items.length ? text.models.upload : text.models.uploadFirst}</h2>
             <UploadPanel
               modelId={modelId}
-              taken={items.map((each) => each.version_number)}
+              versions={items}
               onStarted={(id) => {
                 setUploading(false);
                 select(id);

@@ -11,7 +11,7 @@ const layer = (files, forbidden, message) => ({
 });
 
 export default ts.config(
-  { ignores: ["dist", "node_modules", "screenshots", "src/shared/api/schema.d.ts"] },
+  { ignores: ["dist", "node_modules", "screenshots", "src/shared/api/schema.gen.ts"] },
   js.configs.recommended,
   ...ts.configs.strict,
   a11y.flatConfigs.recommended,

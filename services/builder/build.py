@@ -54,6 +54,8 @@ class Build:
         """Resolved requirements; kept with a version that fails later, too."""
         self.dependencies: str | None = None
         """The dependency image that this build stands on, once its name is known."""
+        self.removals: list[asyncio.Task[None]] = []
+        """Containers on their way out; awaited before the build ends."""
         self._sink = sink
         self._noted: tuple[str, str] | None = None
         self._closed = False

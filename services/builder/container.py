@@ -154,8 +154,13 @@ class _Lines:
 
 
 @asynccontextmanager
-async def build_container(docker: aiodocker.Docker, spec: ContainerSpec) -> AsyncIterator[BuildContainer]:
-    """Create a container and remove it, with all its processes and files, at the end of the block."""
+async def build_container(
+    docker: aiodocker.Docker, spec: ContainerSpec, *, removals: "list[asyncio.Task[None]] | None" = None
+) -> AsyncIterator[BuildContainer]:
+    """Create a container and remove it, with all its processes and files, at the end of the block.
+
+    Removing many files takes a second: with `removals` it goes on beside what follows, and the caller awaits it there.
+    """
     creating = asyncio.create_task(docker.containers.create(_config(spec)))
     try:
         container = await asyncio.shield(creating)
@@ -166,7 +171,11 @@ async def build_container(docker: aiodocker.Docker, spec: ContainerSpec) -> Asyn
     try:
         yield BuildContainer(docker, container, spec)
     finally:
-        await to_the_end(_remove(container))
+        removal = asyncio.create_task(_remove(container), name="remove-container")
+        if removals is None:
+            await to_the_end(removal)
+        else:
+            removals.append(removal)
 
 
 async def _remove(container: DockerContainer) -> None:
@@ -175,6 +184,8 @@ async def _remove(container: DockerContainer) -> None:
     except aiodocker.DockerError as error:
         if error.status != 404:
             log.warning("container left to the next start", container=container.id, error=str(error))
+    except (aiohttp.ClientError, OSError) as error:
+        log.warning("container left to the next start", container=container.id, error=repr(error))
 
 
 def _config(spec: ContainerSpec) -> dict[str, Any]:

@@ -227,6 +227,7 @@ class BuildHandler:
                     raise
                 finally:
                     self._builds.discard(build)
+                    await to_the_end(asyncio.gather(*build.removals))
         finally:
             await to_the_end(asyncio.to_thread(shutil.rmtree, folder, True))
 

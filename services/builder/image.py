@@ -16,7 +16,8 @@ async def make_image(build: Build, dependencies: str, code: Path, weights: Path 
     Raises BuildError (BUILD_TOO_LARGE).
     """
     docker, limit = build.parts.docker, build.parts.limits.image_bytes
-    async with build_container(docker, still_spec(build, dependencies, build.labels)) as container:
+    spec = still_spec(build, dependencies, build.labels)
+    async with build_container(docker, spec, removals=build.removals) as container:
         for tar in filter(None, (code, weights)):
             await container.put(_chunks(tar), "/app")
         await container.commit(build.reference, {**build.labels, "clinai.kind": "image"})

@@ -21,9 +21,6 @@ UV = {
     "UV_NO_CONFIG": "1",
     "UV_NO_PROGRESS": "1",
     "UV_PYTHON_DOWNLOADS": "never",
-    "UV_COMPILE_BYTECODE": "1",
-    # The image is read-only: sources never change, so importing need not look at them.
-    "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     "HOME": FOLDER,
     "LANG": "C.UTF-8",
     "NO_COLOR": "1",

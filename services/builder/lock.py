@@ -8,7 +8,7 @@ import msgspec
 from shared.codes import BuildCode
 from shared.errors import BuildError
 
-RECIPE = "deps-1"
+RECIPE = "deps-2"
 """Part of every dependency image's name; raise it when the way they are made changes."""
 
 PINNED = re.compile(r"^[A-Za-z0-9._-]+==\S+( ;.*)?$")

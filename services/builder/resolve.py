@@ -3,7 +3,9 @@
 import asyncio
 import io
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import msgspec
@@ -21,16 +23,8 @@ from shared.codes import BuildCode
 PACKAGE = f"{FOLDER}/package"
 LOCK = f"{PACKAGE}/.clinai-lock.txt"
 BUILD_UID = 65533
-COMPILE = [
-    "uv",
-    "pip",
-    "compile",
-    "--no-header",
-    "--no-annotate",
-    "--generate-hashes",
-    "--python",
-    "/usr/local/bin/python",
-]
+PYTHON = "/usr/local/bin/python"
+COMPILE = ["uv", "pip", "compile", "--no-header", "--no-annotate", "--generate-hashes", "--python", PYTHON]
 ONLY_WHEELS = ["--only-binary", ":all:"]
 PROCESSES = 1024
 
@@ -99,7 +93,7 @@ async def _compile(
         if not line.startswith(("hint:", "error:", "  cause:")):
             build.say(line)
 
-    async with build_container(build.parts.docker, spec) as container:
+    async with build_container(build.parts.docker, spec, removals=build.removals) as container:
         await give_input(build, container, requirements, access)
         return await container.run(on_line, masked=access.masked)
 
@@ -116,16 +110,20 @@ def _failure(build: Build, ended: Ended, requirements: Requirements) -> Exceptio
 
 
 async def give_input(
-    build: Build, container: BuildContainer, requirements: Requirements, access: IndexAccess, lock: bytes | None = None
+    build: Build,
+    container: BuildContainer,
+    requirements: Requirements,
+    access: IndexAccess,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Put certificates, the requirement files and, to install, the lock into a container."""
+    """Put certificates, the requirement files and further texts, by absolute path, into a container."""
     path = build.folder / "input.tar"
-    await asyncio.to_thread(_write_input, path, requirements, access, lock)
+    await asyncio.to_thread(_write_input, path, requirements, access, more)
     await container.put(file_chunks(path))
     path.unlink()
 
 
-def _write_input(path: Path, requirements: Requirements, access: IndexAccess, lock: bytes | None) -> None:
+def _write_input(path: Path, requirements: Requirements, access: IndexAccess, more: Mapping[str, str]) -> None:
     with tarfile.open(path, mode="w") as tar:
         for folder in (FOLDER, PACKAGE):
             _add(tar, folder, None)
@@ -139,8 +137,8 @@ def _write_input(path: Path, requirements: Requirements, access: IndexAccess, lo
                     _add(tar, f"{PACKAGE}/{parent}", None)
             with (requirements.folder / name).open("rb") as file:
                 _add(tar, f"{PACKAGE}/{name}", file)
-        if lock is not None:
-            _add(tar, LOCK, io.BytesIO(lock))
+        for name, text in more.items():
+            _add(tar, name, io.BytesIO(text.encode()))
 
 
 def _add(tar: tarfile.TarFile, path: str, file: BinaryIO | None) -> None:

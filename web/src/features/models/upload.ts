@@ -1,5 +1,6 @@
 import { api } from "@/shared/api/http";
 import { ApiError } from "@/shared/api/problem";
+import type { PartsOffer, VersionUpload } from "@/shared/api/types";
 import { type Progress, SpeedMeter, persistently, put } from "@/shared/lib/upload";
 
 export interface Created {
@@ -8,19 +9,13 @@ export interface Created {
   upload_url: string | null;
 }
 
-interface Offer {
-  part_size: number;
-  parts: { number: number; url: string }[];
-  uploaded: { number: number; size: number }[];
-}
-
 const MULTIPART_FROM = 64 * 1024 ** 2;
 const PART_BYTES = 16 * 1024 ** 2;
 /** Rounds of addresses that expired before a single part went through. */
 const STALLED_MAX = 3;
 
 export const createVersion = (modelId: string, number: string) =>
-  api.post<Created>("/api/models/versions", { model_id: modelId, version_number: number });
+  api.post<VersionUpload>("/api/models/versions", { model_id: modelId, version_number: number });
 
 export const startBuild = (versionId: string) => api.post(`/api/models/versions/${versionId}/build`);
 
@@ -55,7 +50,7 @@ async function sendParts(versionId: string, file: Blob, tell: (sent: number) => 
   const path = `/api/models/versions/${versionId}/parts`;
   const wait = <T>(work: () => Promise<T>) => persistently(work, hooks.signal, hooks.onWaiting);
   for (let stalled = 0; ; ) {
-    const offer = await wait(() => api.post<Offer>(path, { size: file.size, part_size: PART_BYTES }));
+    const offer = await wait(() => api.post<PartsOffer>(path, { size: file.size, part_size: PART_BYTES }));
     if (!offer.parts.length) break;
     const before = offer.uploaded.reduce((sum, part) => sum + part.size, 0);
     let sent = before;

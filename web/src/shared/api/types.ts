@@ -1,56 +1,34 @@
-/** Objects of the API, as the page uses them (docs/api.md). Unknown fields are ignored, optional ones may be absent. */
+import type { components } from "./schema.gen";
 
-export type VersionStatus = "UPLOADING" | "QUEUED" | "BUILDING" | "READY" | "FAILED" | "CANCELED";
-export type JobStatus = "UPLOADING" | "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELED";
+/**
+ * Objects of the API as the page uses them: the types of the OpenAPI document (schema.gen.ts), with JSON that a model
+ * made given its true shape, and with what a list or an event leaves out made optional.
+ */
+type Schemas = components["schemas"];
+type Lacking<T, K extends keyof T> = Omit<T, K> & Partial<Pick<T, K>>;
+/** Fields that only the single object has, not the item of a list. */
+type Whole<Item, Single> = Item & Partial<Omit<Single, keyof Item>>;
+
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type VersionStatus = Schemas["VersionStatus"];
+export type JobStatus = Schemas["JobStatus"];
 
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
 }
 
-export interface User {
-  id: string;
-  username: string;
-  email: string;
-  role: "user" | "admin";
-  created_at: string;
-}
-
-export interface Tokens {
-  access_token: string;
-  token_type: string;
-  /** Seconds. */
-  expires_in: number;
-}
-
-export interface SessionInfo {
-  id: string;
-  user_agent: string;
-  address: string;
-  created_at: string;
-  last_used_at: string;
-  expires_at: string;
-  current?: boolean;
-}
-
-export interface Model {
-  id: string;
-  name: string;
-  description: string;
-  owner_id: string;
-  owner?: string;
-  is_public: boolean;
-  created_at: string;
-  updated_at?: string;
-}
-
-export interface Phase {
-  name: string;
-  started_at?: string | null;
-  /** Milliseconds; null while the phase runs. */
-  ms: number | null;
-}
+export type User = Schemas["Me"];
+export type Tokens = Schemas["Tokens"];
+export type SessionInfo = Schemas["SessionInfo"];
+export type Model = Schemas["Model"];
+export type Phase = Schemas["Phase"];
+export type Output = Schemas["Output"];
+export type Health = Schemas["Health"];
+export type Ticket = Schemas["Ticket"];
+export type VersionUpload = Schemas["VersionUpload"];
+export type PartsOffer = Schemas["Parts"];
+export type JobUpload = Schemas["JobUpload"];
 
 /** Every live object has an id and a revision that only grows. */
 export interface Revised {
@@ -59,82 +37,15 @@ export interface Revised {
   updated_at?: string;
 }
 
-export interface Version extends Revised {
-  model_id: string;
-  model_name?: string;
-  owner_id?: string;
-  version_number: string;
-  status: VersionStatus;
-  docker_image: string | null;
-  docker_image_digest: string | null;
-  package_sha256: string | null;
-  package_size?: number | null;
-  image_bytes?: number | null;
-  package_info?: { readme?: string; [key: string]: unknown } | null;
-  readme?: string | null;
-  phases?: Phase[];
-  build_logs?: string;
-  error_code: string | null;
-  error_message: string | null;
-  deadline: string | null;
-  queued_at?: string | null;
-  started_at?: string | null;
-  finished_at?: string | null;
-  created_at: string;
-  updated_at: string;
-}
+export type Version = Whole<Lacking<Schemas["VersionItem"], "image_bytes" | "package_size" | "package_info" | "queued_at" | "started_at" | "finished_at">, Schemas["Version"]>;
 
-export interface Job extends Revised {
-  version_id: string;
-  user_id?: string;
-  model_id?: string;
-  model_name?: string;
-  version_number?: string;
-  status: JobStatus;
+interface MadeByModel {
+  result: Record<string, Json> | null;
   params?: Record<string, Json>;
-  result: Record<string, Json> | null;
-  result_omitted?: boolean;
-  input_url?: string | null;
-  input_type?: string | null;
-  input_size?: number | null;
-  input_sha256?: string | null;
-  output_count?: number;
-  output_paths?: string[];
-  /** Milliseconds by phase. */
-  timings: Record<string, number>;
-  error_code: string | null;
-  error_message: string | null;
-  deadline: string | null;
-  queued_at?: string | null;
-  started_at?: string | null;
-  finished_at?: string | null;
-  created_at: string;
-  updated_at: string;
 }
 
-export interface Output {
-  name: string;
-  url: string;
-  size: number;
-  content_type: string;
-  sha256: string;
-}
+type JobLacks = "model_id" | "model_name" | "version_number" | "user_id" | "input_type" | "input_size" | "input_sha256" | "queued_at" | "started_at" | "finished_at" | "output_count" | "result_omitted";
 
-export interface Outputs {
-  job_id: string;
-  status: JobStatus;
-  result: Record<string, Json> | null;
-  output_urls: string[];
-  outputs: Output[];
-}
+export type Job = Omit<Whole<Lacking<Schemas["JobItem"], JobLacks>, Schemas["Job"]>, keyof MadeByModel> & MadeByModel;
 
-export interface Component {
-  status: string;
-  detail?: string;
-  [key: string]: unknown;
-}
-
-export interface Health {
-  status: string;
-  components: Record<string, Component | string>;
-}
+export type Outputs = Omit<Schemas["Outputs"], "result"> & Pick<MadeByModel, "result">;

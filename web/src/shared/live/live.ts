@@ -6,7 +6,7 @@ import { applyEvent } from "./cache";
 import { LiveClient, type LiveState } from "./client";
 import type { EventFrame } from "./frames";
 import { LogStore } from "./logs";
-import type { Job, Version } from "@/shared/api/types";
+import type { Job, Ticket, Version } from "@/shared/api/types";
 
 type Listener = (frame: EventFrame, object: Version | Job) => void;
 
@@ -19,7 +19,7 @@ export function startLive(queries: QueryClient): LiveClient {
   const live = new LiveClient({
     ticket: async () => {
       if (session.state !== "in") return null;
-      return (await api.post<{ ticket: string }>("/api/live/ticket")).ticket;
+      return (await api.post<Ticket>("/api/live/ticket")).ticket;
     },
     open: (ticket, since) => {
       const url = new URL("/ws", location.href);
@@ -95,8 +95,8 @@ export function useLiveEvents(listener: Listener): void {
   }, [listener]);
 }
 
-/** The live lines of `version:<id>` or `job:<id>`; an empty list when `topic` is null. */
-export function useLiveLog(topic: string | null): string[] {
+/** The live lines of `version:<id>` or `job:<id>`, and when each came; empty lists when `topic` is null. */
+export function useLiveLog(topic: string | null): Pick<LogStore, "lines" | "times"> {
   const [store, setStore] = useState(() => new LogStore());
   useEffect(() => {
     if (!topic || !client) return;
@@ -105,5 +105,5 @@ export function useLiveLog(topic: string | null): string[] {
     return client.follow(topic, (frame) => fresh.take(frame));
   }, [topic]);
   useSyncExternalStore(store.subscribe, store.snapshot);
-  return store.lines;
+  return store;
 }

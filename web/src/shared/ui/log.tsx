@@ -3,6 +3,7 @@ import { ArrowDown, ChevronDown, ChevronUp, Download, Pause, Play, Search } from
 import { type KeyboardEvent, memo, useEffect, useMemo, useRef, useState } from "react";
 import { spans, stripAnsi } from "@/shared/lib/ansi";
 import { saveBlob } from "@/shared/lib/copy";
+import { absolute } from "@/shared/lib/format";
 import { text } from "@/shared/text";
 import { CopyButton } from "./misc";
 
@@ -14,10 +15,10 @@ const ROW = 20;
 const FAULT = /\b(error|exception|traceback|failed|fatal)\b/i;
 const HEAD = /^(=+>?|#+|-->|▸)\s/;
 
-const Line = memo(function Line({ line, number, mark, gutter }: { line: string; number: number; mark: boolean; gutter: number }) {
+const Line = memo(function Line({ line, number, time, mark, gutter }: { line: string; number: number; time: number; mark: boolean; gutter: number }) {
   const fault = FAULT.test(line);
   return (
-    <div className={`flex h-5 ${mark ? "bg-[#4a3b12]" : ""} ${fault ? "border-l-2 border-[#f2857c]" : "border-l-2 border-transparent"}`}>
+    <div title={time ? absolute(time) : undefined} className={`flex h-5 ${mark ? "bg-[#4a3b12]" : ""} ${fault ? "border-l-2 border-[#f2857c]" : "border-l-2 border-transparent"}`}>
       <span aria-hidden className="shrink-0 pr-3 pl-2 text-right text-code-muted select-none tnum" style={{ width: `${gutter + 2.5}ch` }}>
         {number}
       </span>
@@ -35,6 +36,8 @@ const Line = memo(function Line({ line, number, mark, gutter }: { line: string; 
 
 interface Props {
   lines: string[];
+  /** When each line came, shown on hover; 0 where nobody knows. */
+  times?: number[];
   live: boolean;
   name: string;
   label: string;
@@ -43,7 +46,7 @@ interface Props {
 }
 
 /** A terminal that follows, until the reader scrolls up; only what is visible is in the page. */
-export function LogView({ lines, live, name, label, empty, className = "h-96" }: Props) {
+export function LogView({ lines, times, live, name, label, empty, className = "h-96" }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [follow, setFollow] = useState(true);
   const [query, setQuery] = useState("");
@@ -146,7 +149,7 @@ export function LogView({ lines, live, name, label, empty, className = "h-96" }:
           <div className="relative min-w-fit" style={{ height: rows.getTotalSize() }}>
             <div className="absolute inset-x-0 top-0" style={{ transform: `translateY(${rows.getVirtualItems()[0]?.start ?? 0}px)` }}>
               {rows.getVirtualItems().map((row) => (
-                <Line key={row.key} line={lines[row.index] ?? ""} number={row.index + 1} mark={row.index === current} gutter={gutter} />
+                <Line key={row.key} line={lines[row.index] ?? ""} number={row.index + 1} time={times?.[row.index] ?? 0} mark={row.index === current} gutter={gutter} />
               ))}
             </div>
           </div>

@@ -71,10 +71,10 @@ export function JobResult({ jobId, failedTitle, onStepJob }: Props) {
 }
 
 function JobLog({ jobId, running, started }: { jobId: string; running: boolean; started: boolean }) {
-  const { lines } = useLog(`job:${jobId}`, running, started);
+  const { lines, times } = useLog(`job:${jobId}`, running, started);
   return (
     <Section title={text.run.log}>
-      <LogView lines={lines} live={running} name={`job-${jobId}.log`} label={text.run.log} empty={text.run.noLog} className={lines.length > 8 ? "h-72" : "h-28"} />
+      <LogView lines={lines} times={times} live={running} name={`job-${jobId}.log`} label={text.run.log} empty={text.run.noLog} className={lines.length > 8 ? "h-72" : "h-28"} />
     </Section>
   );
 }

@@ -86,10 +86,7 @@ function Sessions() {
   const client = useQueryClient();
   const sessions = useQuery({
     queryKey: keys.sessions,
-    queryFn: async () => {
-      const found = await api.get<Page<SessionInfo> | SessionInfo[]>("/api/users/me/sessions");
-      return Array.isArray(found) ? found : found.items;
-    },
+    queryFn: async () => (await api.get<Page<SessionInfo>>("/api/users/me/sessions")).items,
   });
   const end = useMutation({
     mutationFn: (id: string) => api.delete(`/api/users/me/sessions/${id}`),

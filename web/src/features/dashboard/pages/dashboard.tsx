@@ -1,12 +1,12 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CheckCircle2, CircleAlert } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useMemo } from "react";
 import { ExampleButton } from "@/features/models/components/example-offer";
 import { hasExample } from "@/features/models/example";
 import { ModelCard } from "@/features/models/components/model-card";
-import { healthQuery, jobsQuery, meQuery, modelsQuery } from "@/shared/api/queries";
-import type { Health, Job } from "@/shared/api/types";
+import { healthQuery, jobsQuery, meQuery, modelsQuery, modelVersionsQuery } from "@/shared/api/queries";
+import type { Health, Job, Model } from "@/shared/api/types";
 import { bytes, duration, percent, quantile } from "@/shared/lib/format";
 import { jobName } from "@/shared/lib/job-name";
 import { text } from "@/shared/text";
@@ -17,6 +17,8 @@ import { JobThumb } from "@/shared/viewer/thumb";
 
 const Chart = lazy(() => import("@/shared/ui/chart").then((each) => ({ default: each.Chart })));
 const words = text.dashboard;
+/** Models whose versions are counted: their lists are read one by one. */
+const STORED_MODELS = 30;
 
 export function DashboardPage() {
   const me = useQuery(meQuery);
@@ -43,7 +45,7 @@ export function DashboardPage() {
             </div>
           </section>
         )}
-        <Figures jobs={items} loading={jobs.isLoading} />
+        <Figures jobs={items} mine={mine} loading={jobs.isLoading} />
         {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
         {!first && (
           <Section title={words.models} aside={<Link to="/models" search={{}} className="text-sm font-medium text-accent">{words.allModels}</Link>}>
@@ -77,7 +79,7 @@ function Figure({ label, value, line, loading }: { label: string; value: ReactNo
   );
 }
 
-function Figures({ jobs, loading }: { jobs: Job[]; loading: boolean }) {
+function Figures({ jobs, mine, loading }: { jobs: Job[]; mine: Model[]; loading: boolean }) {
   const health = useQuery(healthQuery);
   const ended = jobs.filter((job) => job.status === "SUCCEEDED" || job.status === "FAILED");
   const times = ended.flatMap((job) => (job.timings?.total === undefined ? [] : [job.timings.total]));
@@ -85,37 +87,43 @@ function Figures({ jobs, loading }: { jobs: Job[]; loading: boolean }) {
   const running = jobs.filter((job) => job.status === "RUNNING").length;
   const good = ended.filter((job) => job.status === "SUCCEEDED").length;
   return (
-    <dl className="grid grid-cols-2 gap-4 lg:grid-cols-4">
+    <dl className="grid grid-cols-2 gap-4 md:grid-cols-3 lg:grid-cols-5">
       <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={words.successOf(ended.length)} />
       <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={words.latencyLine(duration(quantile(times, 0.95)))} />
       <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
+      <Stored models={mine} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
     </dl>
   );
 }
 
-const FINE = ["ok", "up", "healthy", "ready", "pass"];
-
 function Platform({ health, failed, loading }: { health: Health | undefined; failed: boolean; loading: boolean }) {
-  const parts = Object.entries(health?.components ?? {}).map(([name, part]) => ({ name, status: typeof part === "string" ? part : part.status }));
-  const bad = parts.filter((part) => !FINE.includes(part.status.toLowerCase()));
-  const disk = health && (health as unknown as { disk?: { used_bytes?: number; total_bytes?: number } }).disk;
+  const parts = Object.entries(health?.components ?? {});
+  const bad = parts.filter(([, state]) => state !== "ok");
   const good = !failed && health !== undefined && bad.length === 0;
   const Icon = good ? CheckCircle2 : CircleAlert;
-  const line = failed ? words.healthUnknown : bad.length ? words.healthBad(bad.length) : words.healthGood;
+  const line = failed ? words.healthUnknown : bad.length ? words.healthBad(bad.map(([name]) => name)) : words.healthGood;
   return (
     <Figure
       label={words.health}
       loading={loading}
       value={
-        <span className={`flex items-center gap-2 text-xl ${good ? "text-good" : "text-warn"}`} title={parts.map((part) => `${part.name}: ${part.status}`).join("\n")}>
+        <span className={`flex items-center gap-2 text-xl ${good ? "text-good" : "text-warn"}`} title={parts.map(([name, state]) => `${name}: ${state}`).join("\n")}>
           <Icon size={20} aria-hidden />
-          {failed ? "–" : good ? words.ok : (health?.status ?? "–")}
+          {failed || !health ? "–" : words.healthStates[health.status]}
         </span>
       }
-      line={disk?.total_bytes ? words.diskUsed(bytes(disk.used_bytes), bytes(disk.total_bytes)) : line}
+      line={<span title={bad.map(([name, state]) => `${name}: ${state}`).join("\n")}>{line}</span>}
     />
   );
+}
+
+/** What the user's models take on disk: packages as uploaded and images as built. */
+function Stored({ models }: { models: Model[] }) {
+  const lists = useQueries({ queries: models.slice(0, STORED_MODELS).map((model) => modelVersionsQuery(model.id)) });
+  const versions = lists.flatMap((list) => list.data?.items ?? []);
+  const total = versions.reduce((sum, version) => sum + (version.package_size ?? 0) + (version.image_bytes ?? 0), 0);
+  return <Figure label={words.stored} loading={lists.some((list) => list.isLoading)} value={bytes(total)} line={words.storedLine(versions.length)} />;
 }
 
 function Recent({ jobs }: { jobs: Job[] }) {

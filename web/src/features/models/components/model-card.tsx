@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Globe, Lock } from "lucide-react";
-import { modelVersionsQuery } from "@/shared/api/queries";
+import { meQuery, modelVersionsQuery } from "@/shared/api/queries";
 import type { Model } from "@/shared/api/types";
 import { text } from "@/shared/text";
 import { Skeleton, Time } from "@/shared/ui/misc";
@@ -9,6 +9,7 @@ import { StatusBadge } from "@/shared/ui/status";
 
 export function ModelCard({ model }: { model: Model }) {
   const versions = useQuery(modelVersionsQuery(model.id));
+  const me = useQuery(meQuery).data;
   const latest = versions.data?.items[0];
   const Seen = model.is_public ? Globe : Lock;
   return (
@@ -21,7 +22,10 @@ export function ModelCard({ model }: { model: Model }) {
         <h2 className="line-clamp-1 text-lg break-all">{model.name}</h2>
         <Seen size={15} className="mt-1 shrink-0 text-muted" aria-label={model.is_public ? text.common.public : text.common.private} />
       </div>
-      <p className="line-clamp-2 text-sm break-words text-muted">{model.description}</p>
+      <p className="line-clamp-2 content-start text-sm break-words text-muted">
+        {me && model.owner_id !== me.id && <span className="mr-1.5 font-medium">{text.models.by(model.owner)}</span>}
+        {model.description}
+      </p>
       <div className="flex items-center justify-between gap-3 text-sm text-muted">
         {versions.isLoading ? (
           <Skeleton className="h-6 w-24" />

@@ -109,13 +109,13 @@ function Digest({ value }: { value: string }) {
 
 function BuildLog({ version, running }: { version: Version; running: boolean }) {
   const started = version.status !== "UPLOADING";
-  const { lines, error } = useLog(`version:${version.id}`, running, started);
+  const { lines, times, error } = useLog(`version:${version.id}`, running, started);
   useFreshPhases(version, lines, running);
   // until the first live line comes, the bounded tail of the row is better than nothing
   const shown = lines.length || !version.build_logs ? lines : version.build_logs.split("\n");
   return (
     <div className="grid gap-2">
-      <LogView lines={shown} live={running} name={`build-${version.version_number}.log`} label={text.models.buildLog} empty={text.models.noLog} />
+      <LogView lines={shown} times={times} live={running} name={`build-${version.version_number}.log`} label={text.models.buildLog} empty={text.models.noLog} />
       {error !== null && error !== undefined && <p className="text-sm text-muted">{messageOf(error)}</p>}
     </div>
   );

@@ -82,6 +82,7 @@ export function ModelPage() {
           <span className="inline-flex items-center gap-1.5 text-sm text-muted">
             <Seen size={14} aria-hidden />
             {model.data.is_public ? text.common.public : text.common.private}
+            {!mine && ` · ${text.models.by(model.data.owner)}`}
           </span>
         }
       >
@@ -129,7 +130,7 @@ function VersionList({ items, shown, onSelect }: { items: Version[]; shown: stri
 
 function Card({ versionId }: { versionId: string | undefined }) {
   const version = useQuery({ ...versionQuery(versionId ?? ""), enabled: Boolean(versionId) });
-  const readme = version.data?.readme ?? version.data?.package_info?.readme;
+  const readme = version.data?.readme;
   if (version.isLoading) return <Skeleton className="h-64" />;
   if (!readme) return <Empty icon={<BookOpen aria-hidden />} title={text.models.cardEmpty} line={text.models.cardEmptyLine} />;
   return (

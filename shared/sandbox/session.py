@@ -27,6 +27,7 @@ from shared.sandbox.logs import LogLines
 from shared.sandbox.outputs import OutputSink, refusal
 from shared.sandbox.result import read_result
 from shared.sandbox.spec import JobRequest, Outcome, SandboxSpec
+from shared.statuses import Isolation
 
 OPEN_TIMEOUT_S = 60.0
 MARGIN_S = 10.0
@@ -71,6 +72,11 @@ class Session:
         """A loaded model waits for the next job."""
         self.threads = 1
         """Threads of the loaded process; more than one do not survive a fork."""
+
+    @property
+    def isolation(self) -> Isolation:
+        """Where this sandbox runs its jobs."""
+        return self._spec.isolation
 
     async def hello(self) -> None:
         """Await the harness; raises PlatformFault when it does not come or speaks another protocol."""

@@ -1,7 +1,7 @@
 """Sandboxes that wait with a loaded model: one set for each version and tenant, never shared between two tenants.
 
-A job takes a waiting sandbox, or one that is just becoming ready, or opens one. Idle sandboxes go after a while, and the
-least recently used ones earlier when there are too many or the host runs low on memory.
+A job takes a waiting sandbox, or one that is just becoming ready, or opens one. Idle sandboxes go after a while, and
+the least recently used ones earlier when there are too many or the host runs low on memory.
 """
 
 import asyncio
@@ -275,7 +275,7 @@ class SandboxPool:
         return min((s for group in self._idle.values() for s in group), key=lambda s: s.used_at, default=None)
 
     def _count(self) -> int:
-        return sum(len(group) for group in (*self._idle.values(), *self._coming.values()))
+        return sum(map(len, self._idle.values())) + sum(map(len, self._coming.values()))
 
     def _scarce(self) -> bool:
         memory = psutil.virtual_memory()

@@ -63,7 +63,7 @@ web: web/dist/index.html ## build the web page
 
 .PHONY: web-if-possible
 web-if-possible: # a platform without its page still serves the API and says so
-	@if ! $(MAKE) web/dist/index.html; then \
+	@if ! $(MAKE) -s web/dist/index.html; then \
 	  if [ -f web/dist/index.html ]; then echo "» the web page could not be built anew; the page of an earlier build is served"; \
 	  else echo "» no web page (see above): a page that points to the API is served instead"; fi; fi
 
@@ -159,7 +159,7 @@ engine: .venv/.runtime # a container engine with the base image; the engine's pa
 	@deploy/setup.sh dev
 	@touch .venv/.runtime $@
 
-web/node_modules/.stamp: web/package.json web/package-lock.json
+web/node_modules/.stamp: web/package-lock.json
 	@deploy/web.sh install
 	@touch $@
 

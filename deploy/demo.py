@@ -31,7 +31,12 @@ def run(platform: Platform, say: Say) -> int:
 
     Interrupted, it cancels what it started and leaves the platform running. Raises LauncherError with one line.
     """
-    asyncio.run(_demo(platform, say))
+    try:
+        asyncio.run(_demo(platform, say))
+    except KeyboardInterrupt:
+        raise LauncherError(
+            "interrupted; what ran is canceled, and the platform stays up (`make down` stops it)"
+        ) from None
     return 0
 
 

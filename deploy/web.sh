@@ -25,7 +25,7 @@ shift
 case $script in
     install)
         echo "» web packages as locked (npm ci)"
-        npm ci --no-fund --no-audit --loglevel=error || fail "web: npm ci did not work (see above; behind a proxy set HTTPS_PROXY, behind a CA of your own NODE_EXTRA_CA_CERTS)"
+        npm ci --no-fund --no-audit --no-update-notifier --loglevel=error || fail "web: npm ci did not work (see above; behind a proxy set HTTPS_PROXY, behind a CA of your own NODE_EXTRA_CA_CERTS)"
         ;;
     build)
         echo "» building the web page"

@@ -271,7 +271,10 @@ class ObjectStore:
         return answer["UploadId"]
 
     async def uploaded_parts(self, key: str, upload_id: str) -> list[dict[str, Any]]:
-        """Parts that have arrived: `{number, size, etag}`; raises ObjectChanged when the upload is gone."""
+        """Parts that have arrived: `{number, size, etag}`, by number; raises ObjectChanged when the upload is gone.
+
+        SeaweedFS lists every copy of a part that was sent again: the newest is the last of its number.
+        """
         try:
             answer = await self._s3.list_parts(Bucket=self._bucket, Key=key, UploadId=upload_id, MaxParts=10_000)
         except ClientError as error:
@@ -280,7 +283,7 @@ class ObjectStore:
             raise
         return [
             {"number": part["PartNumber"], "size": part["Size"], "etag": part["ETag"]}
-            for part in answer.get("Parts", [])
+            for part in sorted(answer.get("Parts", []), key=lambda part: (part["PartNumber"], part["LastModified"]))
         ]
 
     async def complete_multipart(self, key: str, upload_id: str, parts: list[dict[str, Any]]) -> None:

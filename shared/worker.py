@@ -27,7 +27,7 @@ from shared import transitions
 from shared.bus import BusConnection
 from shared.crashpoints import crashpoint
 from shared.db import Pool, Row
-from shared.errors import PlatformFault
+from shared.errors import LostLease, PlatformFault
 from shared.events import EVENTS, Noun
 from shared.outbox import Outbox
 from shared.settings import Work
@@ -284,6 +284,9 @@ class Worker:
                     await self._hand_back(claim, delay_s=0.0)
                 else:
                     log.info("stopped: canceled, or owned by somebody newer")
+                return
+            except LostLease:
+                log.info("stopped: canceled, or owned by somebody newer")
                 return
             except Exception as error:
                 self._handling.pop(claim.id, None)

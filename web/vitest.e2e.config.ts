@@ -1,7 +1,7 @@
 import { defineConfig, mergeConfig } from "vitest/config";
 import base from "./vite.config.ts";
 
-/** Browser tests against a running platform: CLINAI_E2E_URL=http://127.0.0.1:8000 npm run e2e */
+/** Browser tests against a running platform: CLINAI_URL=http://127.0.0.1:8000 npm run e2e */
 export default mergeConfig(
   base,
   defineConfig({

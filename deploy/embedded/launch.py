@@ -80,15 +80,22 @@ def _start(platform: Platform, names: list[str]) -> None:
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             env={**os.environ, "CLINAI_DATA": str(platform.data)},
         )  # fmt: skip
-    while True:  # until it listens; another `up` may have been quicker, and then ours ends with ALREADY_RUNNING
-        try:
-            next(control.ask(platform.control_socket, {"op": "status"}))
-        except (ConnectionError, StopIteration):
-            if process.poll() not in (None, ALREADY_RUNNING):
-                raise LauncherError(f"the supervisor ended at once: {_last_line(log.read_text())} ({log})") from None
-            time.sleep(0.03)
-        else:
-            return
+    try:
+        while True:  # until it listens; another `up` may have been quicker, and then ours ends with ALREADY_RUNNING
+            try:
+                next(control.ask(platform.control_socket, {"op": "status"}))
+            except (ConnectionError, StopIteration):
+                if process.poll() not in (None, ALREADY_RUNNING):
+                    raise LauncherError(
+                        f"the supervisor ended at once: {_last_line(log.read_text())} ({log})"
+                    ) from None
+                time.sleep(0.03)
+            else:
+                return
+    except BaseException:
+        process.terminate()  # it may not listen yet; nobody else knows of it then
+        process.wait(DOWN_SILENCE_S)
+        raise
 
 
 def _await_ready(first: dict[str, Any], events: Any, say: Say) -> None:
@@ -124,7 +131,9 @@ def down(platform: Platform, say: Say) -> None:
             elif event["event"] == "state" and event["state"] == "stopped":
                 say(f"{event['name']} stopped")
     except (ConnectionError, TimeoutError):
-        pid = pid or _supervisor(platform)
+        if pid := pid or _supervisor(platform):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
     if pid is not None and not processes.wait_gone(pid, 30):
         say(f"the supervisor (pid {pid}) is stuck; killing it")
         os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from services.api.admin.controller import AdminController
 from services.api.context import Context, User
 from services.api.frame import App, Frame
 from services.api.gateway import Gateway
@@ -35,6 +36,7 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     VersionController,
     JobController,
     LiveController,
+    AdminController,
     HealthController,
 ]
 

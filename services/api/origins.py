@@ -38,7 +38,7 @@ def _first(value: str) -> str:
 
 def _name(host: str) -> str:
     """The host without its port; brackets of an IPv6 address stay."""
-    if host.startswith("["):
+    if host.startswith("[") and "]" in host:
         return host.partition("]")[0] + "]"
     return host.partition(":")[0]
 

@@ -112,6 +112,8 @@ def _read(error: Exception) -> _Read:
         return _framework(error)
     if isinstance(error, _NOT_TEXT):
         return 400, "INVALID_REQUEST", "A text in the request has a character (U+0000) that cannot be kept.", {}, []
+    if isinstance(error, RecursionError) and "deserializing" in str(error):  # msgspec's words
+        return 400, "INVALID_REQUEST", "The JSON of the body is nested too deeply.", {}, []
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         return 409, "CONFLICT", "An object that the request names was deleted in the meantime.", {}, []
     if isinstance(error, _NO_DATABASE):

@@ -46,6 +46,7 @@ START = b"""SwaggerUIBundle({
   deepLinking: true,
   displayRequestDuration: true,
   docExpansion: "list",
+  operationsSorter: "alpha",
   tryItOutEnabled: true,
   validatorUrl: null,
 });

@@ -216,14 +216,14 @@ class BuildHandler:
                 try:
                     async with build.noting():
                         yield build
-                except asyncio.CancelledError:
+                except (asyncio.CancelledError, LostLease):
                     build.say("Stopped: the build was canceled, or another worker goes on with it")
                     await to_the_end(self._leave_nothing(build))
                     raise
                 except Exception as error:
                     reason = error.message if isinstance(error, PlatformFault) else type(error).__name__
                     build.say(f"The platform failed here ({reason}); the build is tried again")
-                    await self._leave_nothing(build)
+                    await to_the_end(self._leave_nothing(build))
                     raise
                 finally:
                     self._builds.discard(build)
@@ -234,8 +234,10 @@ class BuildHandler:
     async def _leave_nothing(self, build: Build) -> None:
         with suppress(*PLATFORM_ERRORS):
             await registry.remove_image(self._parts.docker, build.reference)
-        with suppress(*PLATFORM_ERRORS):
+        try:
             await self._store_log(build)
+        except PLATFORM_ERRORS as error:
+            log.warning("log not stored", error=repr(error))
 
     async def _store_log(self, build: Build) -> str:
         """Store the whole log before the end is written, so that who hears of the end can read it."""

@@ -3,6 +3,7 @@
 import re
 
 from services.builder.container import Ended
+from services.builder.index import FOLDER
 from shared.codes import BuildCode
 from shared.errors import BuildError
 
@@ -19,6 +20,8 @@ NETWORK = (
     "invalid peer certificate",
 )
 KEPT_LINES = 12
+PACKAGE = f"{FOLDER}/package"
+"""Where a build container has the package's files; its owner knows them by their path in the package."""
 
 
 def needs_source_build(ended: Ended) -> bool:
@@ -61,7 +64,9 @@ def distill(said: list[str]) -> str:
             kept.append(text)
     if len(kept) > KEPT_LINES:
         kept = [*kept[:3], "…", *kept[-(KEPT_LINES - 4) :]]
-    reason = ": ".join(kept[:2]) + "".join(f"\n{line}" for line in kept[2:])
+    reason = ": ".join(line.rstrip(":") for line in kept[:2]) + "".join(f"\n{line}" for line in kept[2:])
+    for folder in (f"file://{PACKAGE}/", f"{PACKAGE}/"):
+        reason = reason.replace(folder, "./")
     return reason.replace("we can conclude that your requirements are unsatisfiable", "this cannot be installed")
 
 
@@ -74,7 +79,8 @@ def blame(reason: str, requirements: str) -> str:
         if not text or text.startswith("-"):
             continue
         name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", text)
-        if (name and _canonical(name.group()) in words) or text in reason:
+        place = "./" + text.removeprefix("./")
+        if (name and _canonical(name.group()) in words) or text in reason or place in reason:
             return f"requirements.txt:{number}: {text}: "
     return ""
 

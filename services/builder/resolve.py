@@ -17,10 +17,9 @@ from services.builder.container import BuildContainer, ContainerSpec, Ended, bui
 from services.builder.index import CA_FILE, FOLDER, IndexAccess
 from services.builder.lock import Lock, read_lock
 from services.builder.network import NETWORK
-from services.builder.reasons import failure_of, needs_source_build
+from services.builder.reasons import PACKAGE, failure_of, needs_source_build
 from shared.codes import BuildCode
 
-PACKAGE = f"{FOLDER}/package"
 LOCK = f"{PACKAGE}/.clinai-lock.txt"
 BUILD_UID = 65533
 PYTHON = "/usr/local/bin/python"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -87,6 +88,9 @@ async def run(instance: settings.Instance) -> None:
         timeout_graceful_shutdown=5,
         lifespan="on",
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has shut down; an orderly stop ends with status 0
+        signal.signal(number, lambda *_: None)
     await uvicorn.Server(config).serve()
 
 

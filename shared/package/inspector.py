@@ -15,9 +15,10 @@ import warnings
 from typing import Any
 
 MEMORY_BYTES = 2 << 30
-CPU_S = 30
+CPU_S = 20
 HOPS_MAX = 10
 NAMES_SHOWN = 50
+TOO_DEEP = "the source is nested too deeply, or too large, to be parsed"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Binding = dict[str, Any]
@@ -33,7 +34,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     sources: dict[str, str] = json.load(sys.stdin)["sources"]
     for path in sorted(sources, key=lambda path: path != "predict.py"):
-        print(json.dumps(_finding(path, sources)), flush=True)
+        try:
+            found = json.dumps(_finding(path, sources))
+        except (RecursionError, MemoryError):
+            found = json.dumps({"path": path, "error": {"line": 1, "what": TOO_DEEP, "text": ""}})
+        print(found, flush=True)
 
 
 def _finding(path: str, sources: dict[str, str]) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def _parse(path: str, text: str) -> tuple[ast.Module | None, dict[str, Any]]:
     except ValueError as error:
         return None, {"line": 1, "what": str(error)[:200], "text": ""}
     except (RecursionError, MemoryError):
-        return None, {"line": 1, "what": "the source is nested too deeply, or too large, to be parsed", "text": ""}
+        return None, {"line": 1, "what": TOO_DEEP, "text": ""}
 
 
 class _Module:

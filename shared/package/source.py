@@ -5,12 +5,15 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import tokenize
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from shared.codes import PackageCode
+from shared.errors import PlatformFault
 from shared.package.model import KeepOn, Source, amount, fault, shown
 from shared.package.signature import judge_run, judge_setup
 
@@ -19,7 +22,8 @@ PREDICT_BYTES_MAX = 1024**2
 HELPER_BYTES_MAX = 256 * 1024
 HELPERS_BYTES_MAX = 4 * 1024**2
 """Helper modules beyond these are not looked at: they are checked for the sake of early warnings only."""
-TIME_S = 40.0
+TIME_S = 300.0
+"""More than the child's own limit of CPU time by far: only a machine that is overloaded comes to it."""
 _INSPECTOR = str(Path(__file__).with_name("inspector.py"))
 _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", codecs.BOM_UTF32_LE: "UTF-32"}
 
@@ -27,7 +31,7 @@ _BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16", codecs.BO
 def read_source(raw: bytes, helpers: dict[str, bytes], *, python: str, keep_on: KeepOn) -> Source:
     """Judge predict.py; `helpers` are other sources of the package by path, `python` is what will run them.
 
-    Raises PackageError: SOURCE_INVALID, SIGNATURE_INVALID.
+    Raises PackageError (SOURCE_INVALID, SIGNATURE_INVALID); PlatformFault when this machine cannot read it.
     """
     sources = {PREDICT: _decode(raw)}
     for path, data in helpers.items():
@@ -97,28 +101,25 @@ def _decode(raw: bytes) -> str:
 
 
 def _inspect(sources: dict[str, str], keep_on: KeepOn) -> dict[str, dict[str, Any]]:
-    """Have a child parse the sources; return what it found before its end, by path."""
-    order = json.dumps({"sources": sources})
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", _INSPECTOR],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={},
-    )
-    until, said = time.monotonic() + TIME_S, b""
-    first: bytes | None = order.encode()
-    with child:
-        try:
-            while time.monotonic() < until:
-                keep_on()
-                try:
-                    said, _ = child.communicate(first, timeout=0.2)
-                    break
-                except subprocess.TimeoutExpired as late:
-                    first, said = None, late.stdout or b""
-        finally:
-            child.kill()
+    """Have a child parse the sources; return what it found before its end, by path.
+
+    A source can end the child early by its own limits of CPU time and memory. Raises PlatformFault when the child ends
+    otherwise, or gets no CPU time.
+    """
+    # A file, not a pipe: Popen.communicate() drops what a timeout left unwritten
+    with tempfile.TemporaryFile() as order:
+        order.write(json.dumps({"sources": sources}).encode())
+        order.seek(0)
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", _INSPECTOR],
+            stdin=order,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+        )
+    said = _follow(child, keep_on)
+    if child.returncode > 0:
+        raise PlatformFault(f"reading {PREDICT} failed: the inspector ended with status {child.returncode}")
     findings = {}
     for line in said.splitlines():
         try:
@@ -127,6 +128,20 @@ def _inspect(sources: dict[str, str], keep_on: KeepOn) -> dict[str, dict[str, An
         except ValueError:
             continue  # cut off when the child ended
     return findings
+
+
+def _follow(child: subprocess.Popen[bytes], keep_on: KeepOn) -> bytes:
+    """Return what the child says until its end; it is gone afterwards, whatever happens."""
+    until = time.monotonic() + TIME_S
+    with child:
+        try:
+            while time.monotonic() < until:
+                keep_on()
+                with suppress(subprocess.TimeoutExpired):
+                    return child.communicate(timeout=0.2)[0]
+            raise PlatformFault(f"reading {PREDICT} took longer than {TIME_S:g} s; this machine is overloaded")
+        finally:
+            child.kill()
 
 
 def _broken_helpers(findings: dict[str, dict[str, Any]]) -> list[str]:

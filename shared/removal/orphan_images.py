@@ -137,7 +137,7 @@ async def _images(parts: WithParts, grace: Grace) -> list[Orphan]:
     kept = {image["Id"] for image in images if image_digests(image) & in_use or _maker(image) in at_work}
     chains = [await _layers(parts.docker, image_id) for image_id in sorted(kept)]
     found = []
-    for image in images:
+    for image in sorted(images, key=lambda image: _maker(image) is None):  # the engine wants children removed first
         if image["Id"] in kept:
             continue
         age_s = grace.age_s(datetime.fromtimestamp(image["Created"], tz=grace.zone))

@@ -22,17 +22,20 @@ _ANY_TIME = datetime.fromtimestamp(0, UTC)
 _OPEN = ("UPLOADING", "QUEUED", "BUILDING", "RUNNING")
 
 
-async def find(parts: WithParts, grace: Grace) -> list[Orphan]:
-    """Go through the bucket page by page."""
+async def find(parts: WithParts, grace: Grace, problems: list[str]) -> list[Orphan]:
+    """Go through the bucket page by page; READY versions whose package is not there become `problems`."""
     found: list[Orphan] = []
+    packages: set[str] = set()
     for prefix in PREFIXES:
         async for page in parts.storage.list_pages(prefix):
+            packages.update(entry.key for entry in page if prefix == "packages/sha256/")
             ages = {entry.key: grace.age_s(entry.modified_at) for entry in page}
             old = [entry for entry in page if grace.over(ages[entry.key])]
             for entry, reason in (await _unreferenced(parts, old)).values():
                 found.append(
                     Orphan(kind="object", name=entry.key, bytes=entry.size, age_s=ages[entry.key], reason=reason)
                 )
+    problems += await _without_package(parts, packages)
     return found + await _uploads(parts, grace)
 
 
@@ -65,9 +68,7 @@ async def abort(parts: WithParts, some: list[Orphan]) -> list[Orphan]:
     return some
 
 
-async def missing_packages(parts: WithParts) -> list[str]:
-    """READY versions whose package is not in storage, a line each: no clean-up, but something to know."""
-    kept = {entry.key async for page in parts.storage.list_pages("packages/sha256/") for entry in page}
+async def _without_package(parts: WithParts, kept: set[str]) -> list[str]:
     rows = [row async for row in _queries.ready_images(parts.pool) if row["package_path"]]
     lost = [str(row["id"]) for row in rows if row["package_path"] not in kept]
     return [f"version {id_}: its package is not in storage; restore it from a backup" for id_ in lost[:MISSING_SHOWN]]

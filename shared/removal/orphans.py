@@ -47,7 +47,7 @@ async def find_orphans(
     """
     report, grace = OrphanReport(), Grace(grace_h)
     searches: dict[str, Callable[[], Awaitable[list[Orphan]]]] = {
-        "storage": lambda: orphan_objects.find(parts, grace),
+        "storage": lambda: orphan_objects.find(parts, grace, report.problems),
         "registry": lambda: orphan_images.find_in_registry(parts, grace, report.problems),
         "engine": lambda: orphan_images.find_in_engine(parts, grace),
         "database": lambda: _rows(parts, grace, failed_days, upload_hours),
@@ -57,7 +57,6 @@ async def find_orphans(
             report.orphans += await search()
         except PART_ERRORS as error:
             report.problems.append(f"{part}: not searched: {error or type(error).__name__}")
-    report.problems += await orphan_objects.missing_packages(parts)
     stuck = await _queries.stuck_outbox(parts.pool)
     if stuck["events"]:
         report.problems.append(

@@ -1,4 +1,4 @@
-"""Regions of similar colour, by Felzenszwalb and Huttenlocher's graph cut (2004) from scikit-image; nothing is trained."""
+"""Regions of similar colour by the graph cut of Felzenszwalb and Huttenlocher (2004), from scikit-image."""
 
 from pathlib import Path
 

@@ -57,8 +57,13 @@ async def own_job(context: Context, user: User, job_id: UUID) -> Row:
 
 
 async def create(context: Context, user: User, new: NewJob, origin: str) -> JobUpload:
-    """Create a job in state UPLOADING and sign the URL of its input; the version may still be building."""
-    await readable_version(context, user, new.version_id)
+    """Create a job in state UPLOADING and sign the URL of its input; the version may still be building.
+
+    Raises Conflict (VERSION_NOT_READY) when the version will never be READY: nobody uploads in vain.
+    """
+    version = await readable_version(context, user, new.version_id)
+    if version["status"] in (VersionStatus.FAILED, VersionStatus.CANCELED):
+        raise _not_ready(version["status"])
     size = len(msgspec.json.encode(new.params))
     if size > PARAMS_BYTES_MAX:
         raise Invalid(f"params: {size} bytes as JSON; the limit is {PARAMS_BYTES_MAX} bytes")
@@ -123,10 +128,7 @@ async def run(context: Context, user: User, job_id: UUID, origin: str) -> Job:
     if not row["may_run"]:
         raise Forbidden("The owner of this model has made it private; it cannot be run any more.")
     if row["version_status"] != VersionStatus.READY:
-        raise Conflict(
-            f"The version is {row['version_status']}, not READY: a job runs on a version that has been built.",
-            code="VERSION_NOT_READY",
-        )
+        raise _not_ready(row["version_status"])
     found = await look_at(
         context.storage,
         row["upload_key"],
@@ -206,6 +208,12 @@ async def remove(context: Context, user: User, job_id: UUID) -> None:
     """Delete a job with input, outputs and log; one that is open is canceled first."""
     await own_job(context, user, job_id)
     await remove_job(context, job_id)
+
+
+def _not_ready(status: str) -> Conflict:
+    return Conflict(
+        f"The version is {status}, not READY: a job runs on a version that has been built.", code="VERSION_NOT_READY"
+    )
 
 
 def _answer(context: Context, row: Row, origin: str) -> Job:

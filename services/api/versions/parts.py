@@ -1,10 +1,10 @@
 """Large packages in parts, resumable: URLs for those that have not arrived, then joining (design, section 6)."""
 
-from typing import Any
 from uuid import UUID
 
 from services.api.context import Context, User
 from services.api.uploads import look_at, storage_at_hand
+from services.api.versions.joining import Arrived, fitting, part_count, whole
 from services.api.versions.schemas import (
     PART_BYTES_DEFAULT,
     PARTS_MAX,
@@ -22,9 +22,6 @@ from shared.storage import ObjectChanged
 
 _queries = load_queries("versions")
 
-NAMED_MAX = 20
-"""Missing parts that a message names."""
-
 
 async def offer(context: Context, user: User, version_id: UUID, wanted: WantedParts, origin: str) -> Parts:
     """Sign URLs for parts and tell which have arrived; begins the upload at the first call, resumes it later.
@@ -35,13 +32,13 @@ async def offer(context: Context, user: User, version_id: UUID, wanted: WantedPa
     row = await own_version(context, user, version_id)
     require_uploading(row)
     part_bytes = _part_bytes(context, wanted)
-    count = -(-wanted.size // part_bytes) if wanted.size else PARTS_MAX
+    count = part_count(wanted.size, part_bytes) if wanted.size else PARTS_MAX
     if wanted.numbers and max(wanted.numbers) > count:
         raise Invalid(f"numbers: {max(wanted.numbers)} is past the last part, {count}, of part_size {part_bytes}")
     async with storage_at_hand():
         upload_id, arrived = await _begin_or_resume(context, row, wanted.size)
     if wanted.size:
-        arrived = [part for part in arrived if part["size"] == _length(part["number"], wanted.size, part_bytes)]
+        arrived = fitting(arrived, wanted.size, part_bytes)
     there = {part["number"] for part in arrived}
     numbers = wanted.numbers or [number for number in range(1, count + 1) if number not in there][:URLS_MAX]
     return Parts(
@@ -65,8 +62,9 @@ async def complete(context: Context, user: User, version_id: UUID) -> PartsJoine
     if row["upload_id"]:
         try:
             async with storage_at_hand():
-                parts = await context.storage.uploaded_parts(row["upload_key"], row["upload_id"])
-                _check_whole(parts, row["upload_size"], context.limits.zip_bytes)
+                arrived = await context.storage.uploaded_parts(row["upload_key"], row["upload_id"])
+                parts = whole(arrived, row["upload_size"])
+                _check_size(parts, context.limits.zip_bytes)
                 await context.storage.complete_multipart(row["upload_key"], row["upload_id"], parts)
         except ObjectChanged:
             pass  # joined by an answer that was lost, or expired: what storage has now decides
@@ -90,18 +88,13 @@ def _part_bytes(context: Context, wanted: WantedParts) -> int:
         return wanted.part_size or PART_BYTES_DEFAULT
     if wanted.size > limit:
         raise TooLarge(f"The package has {wanted.size} bytes; the limit is {limit} bytes.")
-    smallest = -(-wanted.size // PARTS_MAX)
+    smallest = part_count(wanted.size, PARTS_MAX)
     if wanted.part_size is not None and wanted.part_size < smallest:
         raise Invalid(f"part_size: {wanted.part_size} makes more than {PARTS_MAX} parts; take {smallest} or more")
     return wanted.part_size or max(PART_BYTES_DEFAULT, smallest)
 
 
-def _length(number: int, size: int, part_bytes: int) -> int:
-    """Bytes that part `number` must have; 0 past the end."""
-    return max(0, min(part_bytes, size - (number - 1) * part_bytes))
-
-
-async def _begin_or_resume(context: Context, row: Row, size: int | None) -> tuple[str, list[dict[str, Any]]]:
+async def _begin_or_resume(context: Context, row: Row, size: int | None) -> tuple[str, Arrived]:
     """Return the upload's id and the parts that have arrived; an upload that expired begins anew."""
     if row["upload_id"]:
         try:
@@ -120,18 +113,7 @@ async def _begin_or_resume(context: Context, row: Row, size: int | None) -> tupl
     return first, [] if first == mine else await context.storage.uploaded_parts(row["upload_key"], first)
 
 
-def _check_whole(parts: list[dict[str, Any]], size: int | None, limit_bytes: int) -> None:
-    """Raise Conflict (PARTS_MISSING) for a gap or a wrong total, TooLarge past the limit."""
-    numbers = {part["number"] for part in parts}
-    gaps = [number for number in range(1, max(numbers, default=1) + 1) if number not in numbers]
+def _check_size(parts: Arrived, limit_bytes: int) -> None:
     total = sum(part["size"] for part in parts)
-    if gaps:
-        named = ", ".join(map(str, gaps[:NAMED_MAX])) + (", …" if len(gaps) > NAMED_MAX else "")
-        raise Conflict(f"These parts have not arrived: {named}.", code="PARTS_MISSING")
-    if size is not None and total != size:
-        raise Conflict(
-            f"{total} of {size} bytes have arrived in {len(parts)} parts; ask POST …/parts which to send again.",
-            code="PARTS_MISSING",
-        )
     if total > limit_bytes:
         raise TooLarge(f"The package has {total} bytes; the limit is {limit_bytes} bytes.")

@@ -20,7 +20,10 @@ from shared.outbox import Outbox
 from shared.registry import Registry, open_registry
 from shared.settings import load
 from shared.storage import ObjectStore
+from tests.integration.api.conftest import api, origin, sign_up
 from tests.platforms import TestPlatform
+
+__all__ = ["api", "origin", "sign_up"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,8 @@ async def docker(parts: TestPlatform) -> AsyncIterator[aiodocker.Docker]:
     async with open_engine(load(settings.Engine, parts.env)) as engine:
         yield engine
         label = [f"clinai.instance={parts.env['CLINAI_INSTANCE']}"]
-        for image in await engine.images.list(filters={"label": label}):
+        found = await engine.images.list(filters={"label": label})
+        for image in sorted(found, key=lambda image: "clinai.version" not in image["Labels"]):  # children first
             await engine.images.delete(image["Id"], force=True)
 
 
@@ -50,9 +54,16 @@ async def docker(parts: TestPlatform) -> AsyncIterator[aiodocker.Docker]:
 async def open_parts(
     parts: TestPlatform, pool: Pool, bus: BusConnection, outbox: Outbox, storage: ObjectStore, docker: aiodocker.Docker
 ) -> OpenParts:
-    """The session's parts, with an empty bucket."""
+    """The session's parts, with an empty bucket and an empty registry."""
     await storage.delete_prefix("")
+    async for key, upload, _ in storage.list_multiparts(""):
+        await storage.abort_multipart(key, upload)
     engine, instance = load(settings.Engine, parts.env), load(settings.Instance, parts.env)
+    async with open_registry(engine.registry) as client:
+        async for repository in client.repositories():
+            for tag in await client.tags(repository):
+                if (digest := await client.digest(repository, tag)) is not None:
+                    await client.delete(repository, digest)
     return OpenParts(pool, bus, outbox, storage, docker, engine, instance)
 
 

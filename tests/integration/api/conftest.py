@@ -41,6 +41,7 @@ class Server(uvicorn.Server):
 async def serving(environ: dict[str, str]) -> AsyncIterator[str]:
     """Serve the gateway with these settings; yields its origin. It may still be opening its parts."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = Server(
         uvicorn.Config(
             create_app(environ), lifespan="on", ws="none", log_config=None, access_log=False, proxy_headers=False

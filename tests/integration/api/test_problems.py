@@ -102,6 +102,16 @@ async def test_one_id_from_the_caller_on(api: httpx.AsyncClient) -> None:
         assert answer.headers["x-request-id"] not in (TRACE, "0" * 32)
 
 
+async def test_one_id_from_the_request_to_its_event(sign_up: SignUp, pool: Pool) -> None:
+    person = await sign_up()
+    model = (await person.post("/api/models/", json={"name": "m"})).raise_for_status().json()["id"]
+    body = {"model_id": model, "version_number": "1"}
+    version = (await person.post("/api/models/versions", json=body)).raise_for_status().json()["version_id"]
+    sent = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    (await person.post(f"/api/models/versions/{version}/cancel", headers=sent)).raise_for_status()
+    assert await pool.fetchval("SELECT traceparent FROM outbox WHERE object_id = $1", version) == sent["traceparent"]
+
+
 async def test_metrics_count_by_route(sign_up: SignUp) -> None:
     person = await sign_up()
     await person.get("/api/users/me")

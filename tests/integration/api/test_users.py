@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import argon2
 import httpx
 import jwt
 import pytest
@@ -163,3 +164,17 @@ async def test_only_hashes_are_kept(sign_up: SignUp, pool: Pool) -> None:
     secret = person.tokens["refresh_token"].encode()
     assert [row["token_hash"] for row in await pool.fetch("SELECT token_hash FROM refresh_tokens")] != [secret]
     assert len(await pool.fetchval("SELECT token_hash FROM refresh_tokens")) == 32
+
+
+async def test_a_hash_of_other_parameters_is_made_anew_at_login(
+    api: httpx.AsyncClient, sign_up: SignUp, pool: Pool
+) -> None:
+    person = await sign_up()
+    weak = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+    await pool.execute("UPDATE users SET hashed_password = $1", weak)
+    login = {"username": person.username, "password": PASSWORD}
+    assert (await api.post("/api/users/login", json=login)).status_code == 200
+    hashed = await pool.fetchval("SELECT hashed_password FROM users")
+    assert "m=19456,t=2,p=1" in hashed
+    assert (await api.post("/api/users/login", json=login)).status_code == 200
+    assert await pool.fetchval("SELECT hashed_password FROM users") == hashed

@@ -532,6 +532,190 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an account wholly
+         * @description Models, versions, images, jobs, outputs, sessions: all go. An account that is gone answers with zeros.
+         */
+        delete: operations["admin_delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Role and access of an account
+         * @description 409 LAST_OPERATOR when nobody could maintain the platform afterwards.
+         */
+        patch: operations["admin_change_user"];
+        trace?: never;
+    };
+    "/api/admin/cleanup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find and remove what nobody refers to
+         * @description A dry run unless the body says `"dry_run": false`.
+         */
+        post: operations["admin_cleanup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages that were delivered too often
+         * @description List dead letters, newest first.
+         */
+        get: operations["admin_list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/disk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Disk use by model
+         * @description Bytes by model, the largest first; measured at most every 30 s.
+         */
+        get: operations["admin_disk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/dead-letters/{letter_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget a dead letter
+         * @description Delete the row; the version or job is not touched.
+         */
+        delete: operations["admin_dismiss"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has not ended
+         * @description Count versions and jobs by state, with the age of the oldest, and what waits on the bus.
+         */
+        get: operations["admin_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/dead-letters/{letter_id}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send its object's last event again
+         * @description 409 NOTHING_TO_REDRIVE when the object is gone or has ended.
+         */
+        post: operations["admin_redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All accounts
+         * @description List accounts, newest first, with how much they have.
+         */
+        get: operations["admin_list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Heartbeats of all services
+         * @description List every service that has beaten within a day.
+         */
+        get: operations["admin_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -568,6 +752,20 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        /** AdminUser */
+        AdminUser: {
+            /** Format: uuid */
+            id: string;
+            username: string;
+            email: string;
+            role: components["schemas"]["Role"];
+            disabled_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            models: number;
+            versions: number;
+            jobs: number;
+        };
         /** ArrivedPart */
         ArrivedPart: {
             number: number;
@@ -586,6 +784,83 @@ export interface components {
             current_password: string;
             /** @description 8 to 1024 characters */
             new_password: string;
+        };
+        /** CleanedUp */
+        CleanedUp: {
+            dry_run: boolean;
+            items: components["schemas"]["CleanupItem"][];
+            total_bytes: number;
+            problems: string[];
+        };
+        /** Cleanup */
+        Cleanup: {
+            /** @default true */
+            dry_run: boolean;
+            /** @default 24 */
+            grace_h: number;
+            failed_days?: number | null;
+        };
+        /** CleanupItem */
+        CleanupItem: {
+            kind: string;
+            name: string;
+            bytes: number;
+            age_s: number;
+            reason: string;
+        };
+        /** ConsumerRow */
+        ConsumerRow: {
+            name: string;
+            pending: number;
+            ack_pending: number;
+            redelivered: number;
+        };
+        /** DeadLetter */
+        DeadLetter: {
+            /** Format: uuid */
+            id: string;
+            kind: string;
+            subject: string;
+            consumer: string;
+            deliveries: number;
+            reason: string;
+            object_id: string | null;
+            status: string | null;
+            /** Format: date-time */
+            created_at: string;
+            redriven_at: string | null;
+        };
+        /** Disk */
+        Disk: {
+            items: components["schemas"]["DiskRow"][];
+            free_bytes: number;
+            disk_bytes: number;
+            /** Format: date-time */
+            measured_at: string;
+        };
+        /** DiskRow */
+        DiskRow: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            owner: string;
+            versions: number;
+            jobs: number;
+            package_bytes: number;
+            image_bytes: number;
+            input_bytes: number;
+            output_bytes: number;
+            log_bytes: number;
+            total_bytes: number;
+        };
+        /** Gone */
+        Gone: {
+            models: number;
+            versions: number;
+            jobs: number;
+            objects: number;
+            images: number;
+            left: string[];
         };
         /** Health */
         Health: {
@@ -759,6 +1034,16 @@ export interface components {
             output_urls: string[];
             outputs: components["schemas"]["Output"][];
         };
+        /** Page[AdminUser] */
+        "Page_services.api.admin.schemas.AdminUser_": {
+            items: components["schemas"]["AdminUser"][];
+            next_cursor: string | null;
+        };
+        /** Page[DeadLetter] */
+        "Page_services.api.admin.schemas.DeadLetter_": {
+            items: components["schemas"]["DeadLetter"][];
+            next_cursor: string | null;
+        };
         /** Page[JobItem] */
         "Page_services.api.jobs.schemas.JobItem_": {
             items: components["schemas"]["JobItem"][];
@@ -804,6 +1089,21 @@ export interface components {
          * @enum {string}
          */
         PlatformStatus: "ok" | "starting" | "degraded" | "down";
+        /** Queue */
+        Queue: {
+            items: components["schemas"]["QueueRow"][];
+            consumers: components["schemas"]["ConsumerRow"][] | null;
+            unpublished_events: number;
+        };
+        /** QueueRow */
+        QueueRow: {
+            noun: string;
+            status: string;
+            count: number;
+            /** Format: date-time */
+            oldest_at: string;
+            oldest_s: number;
+        };
         /**
          * Role
          * @description What an account may do; `admin` is the operator.
@@ -843,6 +1143,11 @@ export interface components {
             expires_in: number;
             /** @description Absent when it is in the cookie */
             refresh_token?: string;
+        };
+        /** UserChange */
+        UserChange: {
+            role?: components["schemas"]["Role"];
+            disabled?: boolean;
         };
         /** Version */
         Version: {
@@ -930,6 +1235,29 @@ export interface components {
             numbers?: number[] | null;
             size?: number | null;
             part_size?: number | null;
+        };
+        /** WorkerRow */
+        WorkerRow: {
+            id: string;
+            service: string;
+            state: string;
+            alive: boolean;
+            slots: number;
+            busy: number;
+            silent_s: number;
+            host: string;
+            pid: number;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: date-time */
+            heartbeat_at: string;
+            info: {
+                [key: string]: unknown;
+            };
+        };
+        /** Workers */
+        Workers: {
+            items: components["schemas"]["WorkerRow"][];
         };
     };
     responses: never;
@@ -2065,6 +2393,333 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ticket"];
+                };
+            };
+        };
+    };
+    admin_delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gone"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdminUser"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_cleanup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Cleanup"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CleanedUp"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Items of a page, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_services.api.admin.schemas.DeadLetter_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_disk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Disk"];
+                };
+            };
+        };
+    };
+    admin_dismiss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+        };
+    };
+    admin_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                letter_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_list_users: {
+        parameters: {
+            query?: {
+                /** @description Items of a page, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_services.api.admin.schemas.AdminUser_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    admin_workers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workers"];
                 };
             };
         };

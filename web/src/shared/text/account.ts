@@ -22,19 +22,3 @@ export const account = {
   unknownDevice: "Unknown device",
   used: "used",
 };
-
-export const admin = {
-  title: "Admin",
-  notYours: "This page is for the operator.",
-  tabs: { queue: "Queue", workers: "Workers", users: "Users", dead: "Dead letters", disk: "Disk" } as Record<string, string>,
-  tabsLabel: "Parts of the administration",
-  empty: { queue: "Nothing waits.", workers: "No worker has reported.", users: "No users.", dead: "No dead letters: every message was handled.", disk: "Nothing is stored yet." } as Record<string, string>,
-  redrive: "Redrive",
-  redriven: "The message was sent again",
-  cleanup: "Clean up",
-  cleanupLine: "Removes expired uploads, orphaned outputs and images nobody uses.",
-  dryRun: "See what would go",
-  cleanupDo: "Delete these now",
-  cleanupTitle: "Delete what the dry run found?",
-  actions: "Actions",
-};

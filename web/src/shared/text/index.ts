@@ -1,5 +1,6 @@
 /** Every English word the page shows, by feature. */
-import { account, admin } from "./account";
+import { account } from "./account";
+import { admin } from "./admin";
 import { auth } from "./auth";
 import { codes } from "./codes";
 import { common, errors, live, shell, status, time } from "./common";

@@ -22,7 +22,7 @@ export function ModelCard({ model }: { model: Model }) {
         <h2 className="line-clamp-1 text-lg break-all">{model.name}</h2>
         <Seen size={15} className="mt-1 shrink-0 text-muted" aria-label={model.is_public ? text.common.public : text.common.private} />
       </div>
-      <p className="line-clamp-2 content-start text-sm break-words text-muted">
+      <p className="line-clamp-2 text-sm break-words text-muted">
         {me && model.owner_id !== me.id && <span className="mr-1.5 font-medium">{text.models.by(model.owner)}</span>}
         {model.description}
       </p>

@@ -1,0 +1,1 @@
+"""What operators do: look, redrive, clean up, remove."""

@@ -48,6 +48,8 @@ class Parts:
     docker: aiodocker.Docker
     scratch: Path
     """Folder for temporary files of this worker; emptied at start."""
+    stack: AsyncExitStack
+    """Closed when the service stops, before its parts."""
 
 
 MakeWorker = Callable[[Parts], Awaitable[Worker]]
@@ -88,6 +90,7 @@ async def _serve(service: str, instance: settings.Instance, make: MakeWorker, sl
             storage=storage,
             docker=docker,
             scratch=_empty_scratch(instance, name),
+            stack=await stack.enter_async_context(AsyncExitStack()),
         )
         pulse = Pulse(slots=slots(parts))
         worker: Worker | None = None

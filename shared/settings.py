@@ -131,6 +131,10 @@ class Work(Group, frozen=True, kw_only=True):
     """Jobs at once; 0: from this host's CPU and memory."""
     builder_slots: int = 0
     """Builds at once; 0: from this host's CPU and memory."""
+    warm_sandboxes: int = -1
+    """Loaded sandboxes that wait for jobs on a runner; -1: from this host's memory, 0: none, a container a job."""
+    warm_idle_s: float = 300.0
+    """How long a loaded sandbox waits for its next job before it is removed."""
     lease_s: float = 30.0
     heartbeat_s: float = 10.0
     ack_wait_s: float = 30.0

@@ -1,18 +1,12 @@
 """The smoke test: a 256x256 RGB image through the sandbox, as a job would go (design, section 8)."""
 
-import struct
-import zlib
-from functools import cache
 from typing import Any
 
 from services.builder.build import Build
 from shared.codes import BuildCode, JobCode
 from shared.errors import BuildError, PlatformFault
-from shared.sandbox import JobRequest, SandboxSpec, run_once
+from shared.sandbox import JobRequest, SandboxSpec, run_once, smoke_png
 from shared.settings import MIB
-
-SIDE = 256
-
 
 async def smoke_test(
     build: Build, *, timeout_s: float | None, memory_bytes: int | None, params: dict[str, Any]
@@ -54,26 +48,3 @@ async def smoke_test(
 def _summary(result: dict[str, Any] | None, files: int) -> str:
     keys = ", ".join(sorted(result)[:8]) if result else "nothing"
     return f"{files} file{'' if files == 1 else 's'} and a result with {keys}"
-
-
-@cache
-def smoke_png() -> bytes:
-    """Return a PNG with colour gradients, edges and a disc, so that filters and detectors have something to see."""
-    rows = bytearray()
-    for y in range(SIDE):
-        rows.append(0)  # filter: none
-        for x in range(SIDE):
-            disc = (x - 96) ** 2 + (y - 112) ** 2 < 56**2
-            checks = x > 168 and y > 168 and (x // 8 + y // 8) % 2 == 0
-            rows += bytes((255, 255 - y, 64) if disc else (16, 16, 16) if checks else (x, y, 255 - (x + y) // 2))
-    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + _chunk(b"IHDR", header)
-        + _chunk(b"IDAT", zlib.compress(bytes(rows), 9))
-        + _chunk(b"IEND", b"")
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

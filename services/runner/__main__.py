@@ -1,11 +1,24 @@
 """`python -m services.runner`: takes `job.submitted`, runs images through models."""
 
-from shared.sandbox import remove_leftovers
+import asyncio
+from contextlib import suppress
+from uuid import UUID
 
-from services.runner.handler import JobHandler, resources
+import structlog
+from nats.aio.msg import Msg
+
+from services.runner.handler import JobHandler
+from services.runner.images import ensure_image
+from services.runner.pool import SandboxPool, pool_size
+from services.runner.spec import pool_key, resources, waiting_spec, warm_up
+from shared.db import load_queries
 from shared.engine import host_slots
+from shared.sandbox import remove_leftovers
 from shared.service import Parts, run_worker
 from shared.worker import Worker
+
+log = structlog.get_logger()
+_queries = load_queries("runs")
 
 
 def slots(parts: Parts) -> int:
@@ -16,7 +29,8 @@ def slots(parts: Parts) -> int:
 async def make(parts: Parts) -> Worker:
     """Remove the containers a killed process left, and return the worker."""
     await remove_leftovers(parts.docker, instance=parts.instance.instance, worker=parts.worker)
-    handler = JobHandler(parts)
+    sandboxes = await _open_sandboxes(parts)
+    handler = JobHandler(parts, sandboxes)
     return Worker(
         "job",
         durable="runner",
@@ -32,6 +46,37 @@ async def make(parts: Parts) -> Worker:
         failure=handler.failure,
         settled=handler.settled,
     )
+
+
+async def _open_sandboxes(parts: Parts) -> SandboxPool:
+    """The waiting sandboxes, tended and prewarmed until the service stops."""
+    sandboxes = SandboxPool(
+        parts.docker, parts.scratch, size=pool_size(parts.work.warm_sandboxes), idle_s=parts.work.warm_idle_s
+    )
+    parts.stack.push_async_callback(sandboxes.close)
+    tending = asyncio.create_task(sandboxes.tend(), name="sandboxes")
+
+    async def stop_tending() -> None:
+        tending.cancel()
+        with suppress(asyncio.CancelledError):
+            await tending
+
+    parts.stack.push_async_callback(stop_tending)
+
+    async def on_ready(message: Msg) -> None:
+        """A version became READY: its owner will try it soon."""
+        try:
+            version = await _queries.version_to_run(parts.pool, id=UUID(message.subject.rsplit(".", 1)[-1]))
+            if version is not None and version["docker_image_digest"]:
+                owner = version["owner_id"]
+                image = await ensure_image(parts.docker, version)
+                spec = waiting_spec(parts, version, image, owner)
+                sandboxes.prewarm(pool_key(version, owner), spec, warm_up(version))
+        except Exception as error:
+            log.info("not prewarmed", subject=message.subject, error=repr(error))
+
+    await parts.bus.nc.subscribe("version.ready.>", cb=on_ready)
+    return sandboxes
 
 
 if __name__ == "__main__":

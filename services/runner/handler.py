@@ -9,34 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from shared.sandbox import JobRequest, Outcome, SandboxSpec, run_once
 
 from services.runner.images import ensure_image
 from services.runner.inputs import Input, fetch_input
 from services.runner.outputs import outputs_prefix, store_outputs
+from services.runner.pool import SandboxPool
+from services.runner.spec import isolation, pool_key, single_spec, waiting_spec, warm_up
 from shared.codes import JobCode
 from shared.crashpoints import crashpoint
 from shared.db import Row, load_queries
 from shared.errors import JobError, PlatformFault
 from shared.events import log_subject
 from shared.livelog import LiveLog
+from shared.sandbox import JobRequest, Outcome
 from shared.service import Parts
-from shared.settings import MIB, Limits
-from shared.statuses import JobStatus
+from shared.statuses import Isolation, JobStatus
 from shared.worker import Claim, Finish
 
 log = structlog.get_logger()
 _queries = load_queries("runs")
-
-SHM_BYTES = 64 * MIB
-
-
-def resources(limits: Limits) -> int:
-    """Bytes of host memory that one job may take: the model's and its tmpfs, which share a cgroup.
-
-    Outputs and /tmp rarely fill; counting the model's memory and /tmp keeps slots from being wasted.
-    """
-    return limits.memory_bytes + limits.tmp_bytes
 
 
 class Timings:
@@ -59,8 +50,9 @@ class Timings:
 class JobHandler:
     """Carries out claimed jobs; holds nothing between them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, sandboxes: SandboxPool) -> None:
         self._parts = parts
+        self._sandboxes = sandboxes
 
     async def handle(self, claim: Claim) -> Finish:
         """Run one job to its end and return how to finish the row.
@@ -136,34 +128,18 @@ class JobHandler:
         crashpoint("job.sandbox")
         outputs_dir = folder / "outputs"
         outputs_dir.mkdir()
-        spec = self._spec(claim, version, image, got)
         job = JobRequest(input_path=got.path, input_name=f"image.{got.extension}", params=claim.row["params"])
-        return await run_once(self._parts.docker, spec, job, outputs_dir=outputs_dir, on_log=sink.write)
-
-    def _spec(self, claim: Claim, version: Row, image: str, got: Input) -> SandboxSpec:
-        limits, info = self._parts.limits, version["package_info"] or {}
-        return SandboxSpec(
-            image=image,
-            memory_bytes=info.get("memory_bytes") or limits.memory_bytes,
-            cpus=limits.cpus,
-            tmp_bytes=limits.tmp_bytes,
-            processes=limits.processes,
-            timeout_s=info.get("timeout_s") or limits.job_s,
-            input_bytes=max(got.size, MIB),
-            output_bytes=limits.output_bytes,
-            output_files=limits.output_files,
-            result_bytes=limits.result_bytes,
-            log_bytes=limits.job_log_bytes,
-            message_bytes=limits.message_bytes,
-            runtime=self._parts.engine.sandbox_runtime,
-            labels={
-                "clinai.instance": self._parts.instance.instance,
-                "clinai.kind": "sandbox",
-                "clinai.job": str(claim.id),
-                "clinai.version": str(version["id"]),
-                "clinai.epoch": str(claim.epoch),
-                "clinai.worker": self._parts.worker,
-            },
+        if isolation(version) is Isolation.CONTAINER:
+            spec = single_spec(self._parts, version, image, claim, got.size)
+        else:
+            spec = waiting_spec(self._parts, version, image, claim.owner_id)
+        return await self._sandboxes.run(
+            pool_key(version, claim.owner_id),
+            spec,
+            job,
+            warm_up=warm_up(version),
+            outputs_dir=outputs_dir,
+            on_log=sink.write,
         )
 
     async def _store_log(self, claim: Claim, sink: LiveLog) -> str:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import msgspec
-from shared.sandbox import sniff_image
 
 from shared.codes import JobCode
 from shared.db import Row
 from shared.errors import JobError
+from shared.sandbox import sniff_image
 from shared.settings import Limits
 from shared.storage import ObjectChanged, ObjectStore, ObjectTooLarge
 

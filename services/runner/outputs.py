@@ -5,7 +5,6 @@ import mimetypes
 from typing import Any
 
 from shared.sandbox import OutputFile, sniff_image
-
 from shared.storage import SAFE_TYPES, ObjectStore
 from shared.worker import Claim
 

@@ -5,6 +5,7 @@ inside/: what runs in the container.
 """
 
 from shared.sandbox.engine import remove_leftovers
+from shared.sandbox.picture import smoke_png
 from shared.sandbox.session import Session, open_session, run_once
 from shared.sandbox.sniff import sniff_image
 from shared.sandbox.spec import JobRequest, Outcome, OutputFile, SandboxSpec
@@ -18,5 +19,6 @@ __all__ = [
     "open_session",
     "remove_leftovers",
     "run_once",
+    "smoke_png",
     "sniff_image",
 ]

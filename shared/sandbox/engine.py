@@ -38,7 +38,7 @@ INODE_BYTES = 1024
 OPEN_FILES = 4096
 CREATE_TIMEOUT_S = 60.0
 REMOVE_TIMEOUT_S = 30.0
-MODULES = ("frames", "names", "identity", "evidence", "collector", "pid1")
+MODULES = ("frames", "wire", "names", "identity", "evidence", "collector", "log", "spawn", "traces", "process", "pid1")
 
 _BOOT = """import sys, types
 for name in ("shared", "shared.sandbox", "shared.sandbox.inside"):

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import aiodocker
 import aiohttp
@@ -26,6 +27,7 @@ from shared.sandbox.logs import LogLines
 from shared.sandbox.outputs import OutputSink, refusal
 from shared.sandbox.result import read_result
 from shared.sandbox.spec import JobRequest, Outcome, SandboxSpec
+from shared.statuses import Isolation
 
 OPEN_TIMEOUT_S = 60.0
 MARGIN_S = 10.0
@@ -42,8 +44,20 @@ _INPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 OnLog = Callable[[str], None]
 
 
+class Done(msgspec.Struct, frozen=True):
+    """How pid 1 stands after a job."""
+
+    peak: int
+    state: Literal["warm", "cold", "spent"]
+    threads: int
+
+
 class Session:
-    """One sandbox; made by `open_session`. `load()` then `run()`, as often as wanted, never two at once."""
+    """One sandbox; made by `open_session`.
+
+    Isolation `container`: `load()` and `run()`. `fork` and `warm`: `load()` once, then `run()` as often as wanted,
+    never two at once, until `spent`.
+    """
 
     def __init__(self, container: DockerContainer, stream: Stream, spec: SandboxSpec) -> None:
         self._container = container
@@ -52,6 +66,17 @@ class Session:
         self._decoder = Decoder(spec.result_bytes + FRAME_BYTES)
         self._ready: deque[tuple[bytes, bytes]] = deque()
         self._stderr = b""
+        self.spent = False
+        """Something of a job stays that cannot be removed: take another sandbox."""
+        self.loaded = False
+        """A loaded model waits for the next job."""
+        self.threads = 1
+        """Threads of the loaded process; more than one do not survive a fork."""
+
+    @property
+    def isolation(self) -> Isolation:
+        """Where this sandbox runs its jobs."""
+        return self._spec.isolation
 
     async def hello(self) -> None:
         """Await the harness; raises PlatformFault when it does not come or speaks another protocol."""
@@ -64,6 +89,7 @@ class Session:
         """Have the model's process started; its import and setup() go on while the input travels."""
         spec = self._spec
         options = {
+            "isolation": spec.isolation,
             "timeout_s": spec.timeout_s,
             "log_bytes": spec.log_bytes,
             "result_bytes": spec.result_bytes,
@@ -145,9 +171,9 @@ class Session:
         self._done(outcome, frame[1])
 
     def _done(self, outcome: Outcome, payload: bytes) -> None:
-        peak = json.loads(payload)["peak"]
-        if isinstance(peak, int):
-            outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, peak)
+        done = msgspec.json.decode(payload, type=Done)
+        outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, done.peak)
+        self.spent, self.loaded, self.threads = done.state == "spent", done.state == "warm", done.threads
 
     async def _collect(self, outcome: Outcome, outputs_dir: Path) -> None:
         sink = OutputSink(outputs_dir, self._spec)
@@ -175,7 +201,7 @@ class Session:
     async def _send(self, job: JobRequest) -> None:
         """Send the job and its input; a broken pipe is the reader's to explain."""
         limits = {"output_files": self._spec.output_files, "output_bytes": self._spec.output_bytes}
-        about = {"input_name": job.input_name, "params": job.params, **limits}
+        about = {"input_name": job.input_name, "params": job.params, "inside": job.inside, **limits}
         with job.input_path.open("rb") as file:
             await self._stream.write_in(encode(frames.JOB, json.dumps(about).encode()))
             while chunk := await asyncio.to_thread(file.read, READ_BYTES):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.codes import JobCode
+from shared.statuses import Isolation
 
 
 class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     result_bytes: int
     log_bytes: int
     message_bytes: int
+    isolation: Isolation = Isolation.CONTAINER
+    """Where the jobs of one sandbox run: a container takes one job, `fork` and `warm` one after the other."""
     runtime: str = ""
     """Engine runtime, e.g. `runsc`; empty: the engine's default."""
     labels: dict[str, str]
@@ -39,6 +42,8 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     input_name: str
     """Name in /workspace/in, e.g. `image.png`."""
     params: dict[str, Any] = {}
+    inside: bool = False
+    """Run in the loaded process itself, to have it pay for what a model does only once. For images of ours."""
 
 
 class OutputFile(msgspec.Struct, frozen=True, kw_only=True):

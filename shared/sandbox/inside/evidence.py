@@ -28,6 +28,11 @@ def counters() -> dict[str, int]:
     }
 
 
+def tasks() -> int:
+    """How many processes and threads the container has, this one included; 0 where the kernel does not tell."""
+    return _number(f"{_ROOT}/pids.current") or _number(f"{_ROOT}/pids/pids.current")
+
+
 def full_disks(folders: list[str]) -> list[str]:
     """Which of the folders have no room left, in bytes or in files."""
     full = []

@@ -1,6 +1,7 @@
 """Frames between the host and pid 1, and between pid 1 and the model's process: kind, length, payload.
 
-Several jobs may be sent to one harness one after the other; each is LOAD, JOB, INPUT…, INPUT_END and ends with DONE.
+LOAD comes once, then one job or several, one after the other: each is JOB, INPUT…, INPUT_END and ends with DONE. A
+model that must be loaded again is loaded from the options it had.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-PROTOCOL = 1
+PROTOCOL = 2
 HEADER = struct.Struct(">cI")
 CHUNK = 64 * 1024
 """Bytes of input, output or log that one frame carries at most."""
@@ -28,12 +29,15 @@ ENDED = b"N"  # JSON: how the model's process ended, with the evidence
 FILE = b"F"  # JSON: the next output's name and size
 DATA = b"D"  # bytes of that output
 REFUSED = b"Q"  # JSON: an output that cannot be taken
-DONE = b"Z"  # JSON: the job is over and every model process is dead
+DONE = b"Z"  # JSON: the job is over, nothing of it is left; whether a loaded model waits for the next
 
 # the model's process → pid 1
-LOADED = b"L"
+LOADED = b"L"  # JSON: number of threads; predict.py is imported and set up
 RETURNED = b"V"  # the result as JSON
 FAULT = b"X"  # JSON: what went wrong
+EXITED = b"E"  # JSON: wait status of the process that was forked for the job
+SYNC = b"Y"  # the word that pid 1 gave: the loaded process waits for a job again
+THREADS = b"T"  # JSON: number of threads after a run inside the loaded process
 
 
 class ProtocolError(Exception):

@@ -1,22 +1,26 @@
 """The model's process: loads predict.py, calls run(), reports on a pipe. Run as `python -c <this file> <options>`.
 
 Runs in the model's own interpreter as the model's uid; whatever it reports is the model's word and judged as such.
-Once the result is reported the process is killed: threads left running and atexit handlers do not delay a job.
+Isolation `container`: one job, in this process. `fork`: each job in a process forked from this one. `warm`: one job
+after the other in this process. Once the result is reported the job's process is killed: threads left running and
+atexit handlers do not delay a job.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import struct
 import sys
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 APP = "/app"
 COMMANDS_FD, REPORTS_FD = 3, 4
-LOADED, RETURNED, FAULT = b"L", b"V", b"X"  # as in frames.py, which this process cannot import
+LOADED, RETURNED, FAULT, EXITED, SYNC, THREADS = b"L", b"V", b"X", b"E", b"Y", b"T"
+"""As in frames.py, which this process cannot import."""
 DEPTH_MAX = 100
 FRAMES_SHOWN = 20
 
@@ -26,44 +30,103 @@ class NotJson(Exception):
 
 
 def main() -> None:
-    """Load, wait for the job, run it, report; never returns."""
+    """Load, then take one job or several; never returns."""
     options = json.loads(sys.argv[1])
-    pid = os.getpid()
+    isolation = options["isolation"]
     for fd in (COMMANDS_FD, REPORTS_FD):
         os.set_inheritable(fd, False)
-    _offer_for_oom()
+    _offer_for_oom(1000 if isolation == "container" else 500)
+    if isolation == "fork":
+        _set_dumpable(0)  # closes this process's memory and descriptors to those forked from it
     sys.argv = [f"{APP}/predict.py"]
     sys.path[0] = APP
     os.chdir(APP)
-    phase, clip = "load", options["message_bytes"]
+    phase = "load"
     try:
         import predict  # type: ignore[import-not-found]
 
         if callable(getattr(predict, "setup", None)):
             phase = "setup"
             predict.setup()
-        _report(LOADED, b"")
-        job = json.loads(_read_command())
-        phase = "run"
-        result = _call(predict.run, job)
+        _report(LOADED, str(_threads()).encode())
+    except BaseException as error:
+        _fail(error, phase, options)
+    while True:
+        command = json.loads(_read_command())
+        if "sync" in command:
+            _report(SYNC, command["sync"].encode())
+        elif isolation == "fork" and not command["inside"]:
+            _fork(predict.run, command, options)
+        else:
+            _run(predict.run, command, options)
+            if isolation == "container":
+                os._exit(0)
+
+
+def _run(run: Any, job: dict[str, Any], options: dict[str, Any]) -> None:
+    """Run one job in this process and report its result; ends the process when it raises."""
+    pid = os.getpid()
+    try:
+        result = _call(run, job)
         _flush()
         if os.getpid() != pid:
             os._exit(0)  # a child that the model forked and that came back out of run(): not the one that answers
         kind, payload = _answer(result, options["result_bytes"])
     except BaseException as error:
-        _flush()
         if os.getpid() != pid:
+            _flush()
             os._exit(1)
-        kind, payload = FAULT, json.dumps(_explain(error, phase, clip)).encode()
+        _fail(error, "run", options)
+    if job["inside"]:
+        _report(THREADS, str(_threads()).encode())
     _report(kind, payload)
+
+
+def _fail(error: BaseException, phase: str, options: dict[str, Any]) -> NoReturn:
+    _flush()
+    _report(FAULT, json.dumps(_explain(error, phase, options["message_bytes"])).encode())
     os._exit(0)
 
 
-def _offer_for_oom() -> None:
-    """Be the first that the kernel kills for memory, before pid 1."""
+def _fork(run: Any, job: dict[str, Any], options: dict[str, Any]) -> None:
+    """Run one job in a process of its own that has everything loaded, and report how that ended."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()  # so that a collection in the forked process does not copy every page
+    try:
+        pid = os.fork()
+    except OSError as error:
+        _report(FAULT, json.dumps(_explain(error, "run", options["message_bytes"])).encode())
+        return
+    if pid == 0:
+        os.close(COMMANDS_FD)
+        _set_dumpable(1)
+        _offer_for_oom(1000)
+        _run(run, job, options)
+        os._exit(0)
+    try:
+        _, status = os.waitpid(pid, 0)
+    except ChildProcessError:  # the model ignores SIGCHLD
+        status = 0
+    _report(EXITED, str(status).encode())
+
+
+def _threads() -> int:
+    """Number of threads of this process: more than one do not survive a fork."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def _set_dumpable(value: int) -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(4, value, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+def _offer_for_oom(score: int) -> None:
+    """Be among the first that the kernel kills for memory: before pid 1, and a job's process before a loaded one."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+            file.write(str(score))
     except OSError:
         pass
 

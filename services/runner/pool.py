@@ -1,0 +1,292 @@
+"""Sandboxes that wait with a loaded model: one set for each version and tenant, never shared between two tenants.
+
+A job takes a waiting sandbox, or one that is just becoming ready, or opens one. Idle sandboxes go after a while, and
+the least recently used ones earlier when there are too many or the host runs low on memory.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import aiodocker
+import msgspec
+import psutil
+import structlog
+from prometheus_client import Counter, Gauge
+
+from shared.codes import JobCode
+from shared.errors import JobError, PlatformFault
+from shared.sandbox import JobRequest, Outcome, SandboxSpec, Session, open_session, run_once, smoke_png
+from shared.sandbox.engine import to_the_end
+from shared.settings import MIB
+from shared.statuses import Isolation
+
+log = structlog.get_logger()
+
+TEND_EVERY_S = 2.0
+MEMORY_RESERVE = 0.10
+"""Share of the host's memory that stays free: below it idle sandboxes go."""
+JOBS_MAX = 5_000
+"""Jobs that one sandbox takes at the most: whatever its model leaks goes with it."""
+
+waiting = Gauge("clinai_sandboxes_waiting", "Loaded sandboxes without a job")
+taken = Counter("clinai_sandboxes_taken_total", "Jobs by how they got their sandbox", ["how"])
+
+
+class Key(msgspec.Struct, frozen=True):
+    """Who may use a sandbox: one tenant, for one image."""
+
+    tenant: UUID
+    version: UUID
+    digest: str
+
+
+class _Sandbox:
+    """An open container with its session."""
+
+    def __init__(self, key: Key, session: Session, stack: AsyncExitStack) -> None:
+        self.key = key
+        self.session = session
+        self.jobs = 0
+        self.warmed = False
+        self.used_at = time.monotonic()
+        self._stack = stack
+
+    async def close(self) -> None:
+        """Remove the container; what the engine does not do now is done by its labels at the next start."""
+        with suppress(Exception):
+            await self._stack.aclose()
+
+
+class SandboxPool:
+    """Runs jobs in waiting sandboxes; `tend()` runs beside it, `close()` removes them all."""
+
+    def __init__(self, docker: aiodocker.Docker, folder: Path, *, size: int, idle_s: float) -> None:
+        self._docker = docker
+        self._size = size
+        self._idle_s = idle_s
+        self._idle: dict[Key, list[_Sandbox]] = {}
+        self._coming: dict[Key, list[asyncio.Future[_Sandbox | None]]] = {}
+        """Sandboxes that will be free soon and are promised to nobody."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._folder = folder / "warm-up"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._picture = self._folder / "picture.png"
+        self._picture.write_bytes(smoke_png())
+
+    async def run(
+        self,
+        key: Key,
+        spec: SandboxSpec,
+        job: JobRequest,
+        *,
+        warm_up: dict[str, Any] | None,
+        outputs_dir: Path,
+        on_log: Callable[[str], None],
+    ) -> Outcome:
+        """Run one job as its isolation says; never raises for the model's fault. Raises PlatformFault.
+
+        `warm_up` are the parameters of a run that the model may do once beforehand; None where that is not wanted.
+        """
+        if spec.isolation is Isolation.CONTAINER or self._size == 0:
+            taken.labels("container").inc()
+            spec = msgspec.structs.replace(spec, isolation=Isolation.CONTAINER)
+            return await run_once(self._docker, spec, job, outputs_dir=outputs_dir, on_log=on_log)
+        began = time.perf_counter()
+        try:
+            sandbox = await self._take(key, spec)
+        except JobError as error:  # the kernel killed it for memory before it could say hello
+            return Outcome(code=JobCode(error.code), message=error.message)
+        took_ms = round((time.perf_counter() - began) * 1000, 2)
+        try:
+            outcome = await sandbox.session.run(job, outputs_dir=outputs_dir, on_log=on_log)
+        except BaseException:
+            await to_the_end(sandbox.close())
+            raise
+        sandbox.jobs += 1
+        if sandbox.session.spent or sandbox.jobs >= JOBS_MAX:
+            self._spawn(sandbox.close())
+        else:
+            self._give_back(sandbox, warm_up)
+        outcome.timings = {"container": took_ms, **outcome.timings}
+        return outcome
+
+    def prewarm(self, key: Key, spec: SandboxSpec, warm_up: dict[str, Any] | None) -> None:
+        """Open a sandbox before the first job comes, unless there is one or no room for one."""
+        if spec.isolation is Isolation.CONTAINER or self._count() >= self._size or self._scarce():
+            return
+        if self._idle.get(key) or self._coming.get(key):
+            return
+        coming = self._announce(key)
+
+        async def open_one() -> None:
+            sandbox: _Sandbox | None = None
+            try:
+                sandbox = await self._open(key, spec)
+                if warm_up is not None and not await self._warm_up(sandbox, warm_up):
+                    await sandbox.close()
+                    sandbox = None
+            except (PlatformFault, JobError) as error:
+                log.info("not prewarmed", version=str(key.version), reason=error.message)
+            finally:
+                self._arrive(key, coming, sandbox)
+
+        self._spawn(open_one())
+
+    async def tend(self) -> None:
+        """Retire sandboxes that nobody uses; runs for ever."""
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            now = time.monotonic()
+            for sandbox in [s for group in self._idle.values() for s in group]:
+                if now - sandbox.used_at > self._idle_s:
+                    self._retire(sandbox)
+            while self._scarce() and (oldest := self._oldest()) is not None:
+                log.info("memory is scarce; an idle sandbox goes", version=str(oldest.key.version))
+                self._remove(oldest)
+                await oldest.close()
+
+    async def forget(self, version: UUID) -> None:
+        """Remove the waiting sandboxes of a version that is gone."""
+        for sandbox in [s for key, group in self._idle.items() if key.version == version for s in group]:
+            self._retire(sandbox)
+
+    async def close(self) -> None:
+        """Remove every waiting sandbox; those at work are removed when their job ends."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        sandboxes = [s for group in self._idle.values() for s in group]
+        self._idle.clear()
+        waiting.set(0)
+        await asyncio.gather(*[s.close() for s in sandboxes])
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # -- taking and giving back -----------------------------------------------------------------------------------
+
+    async def _take(self, key: Key, spec: SandboxSpec) -> _Sandbox:
+        while True:
+            if group := self._idle.get(key):
+                sandbox = group[-1]
+                self._remove(sandbox)
+                taken.labels("warm").inc()
+                return sandbox
+            if not (coming := self._coming.get(key)):
+                break
+            promised = coming.pop(0)
+            if (arriving := await promised) is not None:
+                taken.labels("awaited").inc()
+                return arriving
+        while self._count() >= self._size and (oldest := self._oldest()) is not None:
+            self._retire(oldest)
+        taken.labels("cold").inc()
+        return await self._open(key, spec)
+
+    async def _open(self, key: Key, spec: SandboxSpec) -> _Sandbox:
+        stack = AsyncExitStack()
+        try:
+            session = await stack.enter_async_context(open_session(self._docker, spec))
+            await session.load()
+        except BaseException:
+            await stack.aclose()
+            raise
+        return _Sandbox(key, session, stack)
+
+    def _give_back(self, sandbox: _Sandbox, warm_up: dict[str, Any] | None) -> None:
+        sandbox.used_at = time.monotonic()
+        if self._closed:
+            self._spawn(sandbox.close())
+        elif warm_up is None or sandbox.warmed or not sandbox.session.loaded:
+            self._put(sandbox)
+        else:
+            coming = self._announce(sandbox.key)
+
+            async def warm() -> None:
+                found: _Sandbox | None = None
+                try:
+                    if await self._warm_up(sandbox, warm_up):
+                        found = sandbox
+                finally:
+                    if found is None:
+                        self._spawn(sandbox.close())
+                    self._arrive(sandbox.key, coming, found)
+
+            self._spawn(warm())
+
+    async def _warm_up(self, sandbox: _Sandbox, params: dict[str, Any]) -> bool:
+        """Have the loaded process run our picture; False when the sandbox is of no use afterwards."""
+        job = JobRequest(input_path=self._picture, input_name="image.png", params=params, inside=True)
+        with tempfile.TemporaryDirectory(dir=self._folder) as outputs:
+            try:
+                await sandbox.session.run(job, outputs_dir=Path(outputs), on_log=lambda _: None)
+            except PlatformFault as fault:
+                log.info("not warmed up", version=str(sandbox.key.version), reason=fault.message)
+                return False
+        sandbox.warmed = True
+        # threads that the picture started would not survive a fork
+        forks = sandbox.session.threads == 1 or sandbox.session.isolation is not Isolation.FORK
+        return forks and not sandbox.session.spent
+
+    def _announce(self, key: Key) -> "asyncio.Future[_Sandbox | None]":
+        coming: asyncio.Future[_Sandbox | None] = asyncio.get_running_loop().create_future()
+        self._coming.setdefault(key, []).append(coming)
+        return coming
+
+    def _arrive(self, key: Key, coming: "asyncio.Future[_Sandbox | None]", sandbox: _Sandbox | None) -> None:
+        unclaimed = coming in self._coming.get(key, [])
+        if unclaimed:
+            self._coming[key].remove(coming)
+        if not self._coming.get(key):
+            self._coming.pop(key, None)
+        if unclaimed or coming.cancelled():
+            if sandbox is not None:
+                self._put(sandbox)
+        else:
+            coming.set_result(sandbox)
+
+    def _put(self, sandbox: _Sandbox) -> None:
+        if self._closed:
+            self._spawn(sandbox.close())
+            return
+        sandbox.used_at = time.monotonic()
+        self._idle.setdefault(sandbox.key, []).append(sandbox)
+        waiting.inc()
+
+    def _remove(self, sandbox: _Sandbox) -> None:
+        group = self._idle[sandbox.key]
+        group.remove(sandbox)
+        if not group:
+            del self._idle[sandbox.key]
+        waiting.dec()
+
+    def _retire(self, sandbox: _Sandbox) -> None:
+        self._remove(sandbox)
+        self._spawn(sandbox.close())
+
+    def _oldest(self) -> _Sandbox | None:
+        return min((s for group in self._idle.values() for s in group), key=lambda s: s.used_at, default=None)
+
+    def _count(self) -> int:
+        return sum(map(len, self._idle.values())) + sum(map(len, self._coming.values()))
+
+    def _scarce(self) -> bool:
+        memory = psutil.virtual_memory()
+        return bool(memory.available < memory.total * MEMORY_RESERVE)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def pool_size(configured: int, memory_bytes: int = 512 * MIB) -> int:
+    """How many waiting sandboxes this host keeps: half of its memory at what a loaded CV model commonly takes."""
+    return configured if configured >= 0 else max(1, int(psutil.virtual_memory().total * 0.5 / memory_bytes))

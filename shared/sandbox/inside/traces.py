@@ -1,0 +1,129 @@
+"""What a loaded model had before a job, so that nothing of the job stays with it (design, section 9).
+
+Files: whatever is new is removed; a file of the model's own that was changed cannot be put back, so the model is loaded
+anew. The process: limits and priorities, which processes of the same uid may change, are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+from shared.sandbox.inside.collector import wipe
+from shared.sandbox.inside.spawn import read_from_fresh_process
+
+OUT = "/workspace/out"
+FOLDERS = ["/tmp", "/dev/shm"]  # noqa: S108
+FILES_MAX = 5_000
+CLEAN, TOUCHED = 0, 1
+
+Files = dict[str, list[int]]
+
+
+class Trace:
+    """State of a loaded model's process `pid` and of its files before a job."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._files: Files | None = json.loads(read_from_fresh_process(lambda: json.dumps(_files()).encode()))
+        self._process = _process(pid)
+
+    def process_is_whole(self) -> bool:
+        """Tell whether the job left the process as it was."""
+        found = _process(self._pid)
+        return bool(found) and found == self._process and self._files is not None
+
+    def tidy(self) -> int:
+        """Remove what the job left behind; TOUCHED when it changed what was there before. For a fresh process."""
+        empty_out()
+        known = self._files or {}
+        try:
+            whole = [_tidy(folder, known) for folder in FOLDERS]  # each of them, whatever the first one says
+            return CLEAN if all(whole) and _seen(known) == known else TOUCHED
+        except OSError:
+            return TOUCHED
+
+
+def empty_out() -> None:
+    """Clear the outputs' folder and give it back its mode. Changes the working folder."""
+    os.chmod(OUT, 0o755)  # noqa: S103 - the container has no other user
+    wipe([OUT])
+    os.chdir("/")
+
+
+def foreign_memory() -> bool:
+    """Whether System V objects exist: nobody but their owner could remove them, so the sandbox has to go."""
+    for kind in ("shm", "sem", "msg"):
+        try:
+            with open(f"/proc/sysvipc/{kind}") as file:
+                if len(file.read().splitlines()) > 1:
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _files() -> Files | None:
+    """Everything below the folders; None when there is too much to keep track of."""
+    found: Files = {}
+    for folder in FOLDERS:
+        for where, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                path = os.path.join(where, name)
+                found[path] = _mark(path)
+            if len(found) > FILES_MAX:
+                return None
+    return found
+
+
+def _mark(path: str) -> list[int]:
+    status = os.lstat(path)
+    if stat.S_ISDIR(status.st_mode):
+        return [status.st_ino, status.st_mode]
+    return [status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink]
+
+
+def _seen(known: Files) -> dict[str, list[int]]:
+    return {path: _mark(path) for path in known if os.path.lexists(path)}
+
+
+def _tidy(folder: str, known: Files) -> bool:
+    """Remove what is not known; False when something known is another thing now."""
+    whole = True
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if path not in known:
+            _remove(path)
+        elif stat.S_ISDIR(known[path][1]):
+            whole = _mark(path) == known[path] and _tidy(path, known) and whole
+    return whole
+
+
+def _remove(path: str) -> None:
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    try:
+        os.rmdir(path)
+    except OSError:
+        os.chmod(path, 0o700)
+        wipe([path])
+        os.chdir("/")
+        os.rmdir(path)
+
+
+def _process(pid: int) -> list[str]:
+    """What a process of the same uid could change about the model's process; empty when that is stopped or gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        with open(f"/proc/{pid}/limits") as file:
+            limits = file.read()
+        with open(f"/proc/{pid}/status") as file:
+            cpus = next((line for line in file if line.startswith("Cpus_allowed:")), "")
+    except OSError:
+        return []
+    if fields[0] in "TtZX":
+        return []
+    return [limits, cpus, *fields[15:17], *fields[37:39]]  # priority, nice; rt_priority, policy (proc(5))

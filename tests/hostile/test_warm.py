@@ -1,0 +1,291 @@
+"""Several jobs in one sandbox: fast, and nothing of a job is there for the next."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from textwrap import dedent
+
+import aiodocker
+import msgspec
+import pytest
+
+from shared.sandbox import JobRequest, SandboxSpec, Session, open_session
+from shared.statuses import Isolation
+from tests.hostile.conftest import INPUT, MakeImage, Ran, sandboxes
+
+pytestmark = pytest.mark.hostile
+
+MODEL = """
+import os, pathlib, time
+pathlib.Path("/tmp/made-by-setup").write_text("mine")
+LOADED_AT = time.monotonic()
+def run(input_path, output_dir, params):
+    scope = {"LOADED_AT": LOADED_AT}
+    exec(compile(params["code"], "/app/trick.py", "exec"), scope)
+    return scope["run"](input_path, output_dir)
+"""
+OK = "def run(i, o):\n    return {'loaded_at': LOADED_AT}"
+
+
+class Warm:
+    """A session and a way to run code in it."""
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        self.session = session
+        self._folder = folder
+
+    async def run(self, code: str, *, inside: bool = False) -> Ran:
+        folder = self._folder / secrets.token_hex(4)
+        (folder / "outputs").mkdir(parents=True)
+        (folder / "input").write_bytes(INPUT)
+        log: list[str] = []
+        job = JobRequest(
+            input_path=folder / "input", input_name="image.png", params={"code": dedent(code)}, inside=inside
+        )
+        outcome = await self.session.run(job, outputs_dir=folder / "outputs", on_log=log.append)
+        return Ran(outcome, log, {o.name: o.path.read_bytes() for o in outcome.outputs})
+
+
+@pytest.fixture
+async def warm_image(make_image: MakeImage) -> str:
+    return await make_image({"predict.py": MODEL})
+
+
+@pytest.fixture(params=[Isolation.FORK, Isolation.WARM])
+def isolation(request: pytest.FixtureRequest) -> Isolation:
+    found: Isolation = request.param
+    return found
+
+
+@asynccontextmanager
+async def opened(docker: aiodocker.Docker, spec: SandboxSpec, tmp_path: Path) -> AsyncIterator[Warm]:
+    async with open_session(docker, spec) as session:
+        await session.load()
+        yield Warm(session, tmp_path)
+    assert await sandboxes(docker, spec) == []
+
+
+@pytest.fixture
+async def warm(
+    docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, isolation: Isolation, tmp_path: Path
+) -> AsyncIterator[Warm]:
+    async with opened(
+        docker, msgspec.structs.replace(spec, image=warm_image, isolation=isolation), tmp_path
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+async def fork(docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, tmp_path: Path) -> AsyncIterator[Warm]:
+    changed = msgspec.structs.replace(spec, image=warm_image, isolation=Isolation.FORK)
+    async with opened(docker, changed, tmp_path) as session:
+        yield session
+
+
+async def loaded_at(warm: Warm) -> float:
+    ran = await warm.run(OK)
+    ran.ended(None)
+    assert ran.outcome.result
+    found: float = ran.outcome.result["loaded_at"]
+    return found
+
+
+async def test_the_model_is_loaded_once(warm: Warm) -> None:
+    first = await loaded_at(warm)
+    assert warm.session.loaded
+    for _ in range(5):
+        assert await loaded_at(warm) == first
+
+
+LEAVE = {
+    "files": """
+        import os, pathlib
+        def run(i, o):
+            for folder in ("/tmp", "/dev/shm", o):
+                (pathlib.Path(folder) / "left").write_text("x")
+                deep = pathlib.Path(folder) / "d" / "e"
+                deep.mkdir(parents=True)
+                (deep / "f").write_text("x")
+                os.chmod(deep.parent, 0)
+            return {"a": 1}
+    """,
+    "processes": """
+        import os, subprocess, sys, time
+        def run(i, o):
+            for _ in range(3):
+                subprocess.Popen([sys.executable, "-c", "import os, time; os.setsid(); time.sleep(100)"])
+            if os.fork() == 0:
+                if os.fork() == 0:
+                    time.sleep(100)
+                os._exit(0)
+            return {"a": 1}
+    """,
+    "open standard streams": """
+        import sys
+        def run(i, o):
+            sys.stdout.write("half a line")
+            return {"a": 1}
+    """,
+}
+LOOK = """
+    import os, pathlib
+    def run(i, o):
+        found = [str(p) for f in ("/tmp", "/dev/shm", o) for p in pathlib.Path(f).rglob("*")]
+        pids = [p for p in os.listdir("/proc") if p.isdigit()]
+        alive = [p for p in pids if pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"]
+        return {"files": found, "processes": len(alive), "in": os.listdir("/workspace/in"), "at": LOADED_AT}
+"""
+
+
+@pytest.mark.parametrize("what", LEAVE)
+async def test_nothing_of_a_job_is_there_for_the_next(warm: Warm, what: str) -> None:
+    first = await loaded_at(warm)
+    (await warm.run(LEAVE[what])).ended(None)
+    after = await warm.run(LOOK)
+    after.ended(None)
+    result = after.outcome.result
+    assert result
+    assert result["files"] == ["/tmp/made-by-setup"]
+    assert result["processes"] <= 3
+    assert result["in"] == ["image.png"]
+    assert result["at"] == first
+    assert after.log == []
+
+
+async def test_memory_of_a_forked_job_is_gone(fork: Warm) -> None:
+    await fork.run("""
+        import os, sys
+        def run(i, o):
+            sys.secret = os.environ["SECRET"] = "x"
+            return {"a": 1}
+    """)
+    after = await fork.run("""
+        import os, sys
+        def run(i, o):
+            return {"found": hasattr(sys, "secret") or "SECRET" in os.environ}
+    """)
+    assert after.ended(None).outcome.result == {"found": False}
+
+
+BAD = {
+    "MODEL_ERROR": "def run(i, o):\n    raise ValueError('no')",
+    "TIMEOUT": "import time\ndef run(i, o):\n    time.sleep(60)",
+    "OUT_OF_MEMORY": "def run(i, o):\n    x = []\n    while True:\n        x.append(b'x' * (1 << 20))",
+    "CRASHED": "import os, signal\ndef run(i, o):\n    os.kill(os.getpid(), signal.SIGSEGV)",
+    "NO_RESULT": "import os\ndef run(i, o):\n    os._exit(0)",
+    "RESULT_NOT_DICT": "def run(i, o):\n    return 1",
+    "NO_OUTPUT": "def run(i, o):\n    return {}",
+    "PROCESS_LIMIT": "import os\ndef run(i, o):\n    while True:\n        os.fork()",
+    "DISK_LIMIT": "def run(i, o):\n    open('/tmp/x', 'wb').write(b'x' * (16 << 20))",
+    "OUTPUT_TYPE_FORBIDDEN": "import os\ndef run(i, o):\n    os.symlink('/', o + '/l')\n    return {'a': 1}",
+}
+
+
+@pytest.mark.parametrize("code", BAD)
+async def test_a_bad_end_has_its_code_and_the_next_job_is_well(warm: Warm, code: str) -> None:
+    await loaded_at(warm)
+    (await warm.run(BAD[code])).ended(code)
+    assert not warm.session.spent
+    after = await warm.run(LOOK)
+    assert after.ended(None).outcome.result
+    assert after.outcome.result["files"] == ["/tmp/made-by-setup"]
+    assert after.outcome.result["processes"] <= 3
+
+
+TOUCH = {
+    "its file": "def run(i, o):\n    open('/tmp/made-by-setup', 'w').write('yours')\n    return {'a': 1}",
+    "its file is removed": "import os\ndef run(i, o):\n    os.unlink('/tmp/made-by-setup')\n    return {'a': 1}",
+    "its life": "import os\ndef run(i, o):\n    os.kill(os.getppid(), 9)\n    return {'a': 1}",
+    "its clock": "import os, signal\ndef run(i, o):\n    os.kill(os.getppid(), signal.SIGSTOP)\n    return {'a': 1}",
+    "its limits": (
+        "import os, resource\ndef run(i, o):\n"
+        "    resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, (1, 1))\n    return {'a': 1}"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOUCH)
+async def test_a_touched_model_is_loaded_anew(fork: Warm, what: str) -> None:
+    first = await loaded_at(fork)
+    touching = await fork.run(TOUCH[what])
+    if what != "its life":
+        touching.ended(None)
+    assert not fork.session.loaded
+    assert await loaded_at(fork) != first
+    after = await fork.run("def run(i, o):\n    return {'a': open('/tmp/made-by-setup').read()}")
+    assert after.ended(None).outcome.result == {"a": "mine"}
+
+
+CLOSED = {
+    "memory": "open(f'/proc/{os.getppid()}/mem', 'r+b')",
+    "descriptors": "os.listdir(f'/proc/{os.getppid()}/fd')",
+    "trace": "check(ctypes.CDLL(None, use_errno=True).ptrace(16, os.getppid(), 0, 0))",
+}
+
+
+@pytest.mark.parametrize("what", CLOSED)
+async def test_the_loaded_process_is_closed_to_its_jobs(fork: Warm, what: str) -> None:
+    ran = await fork.run(f"""
+        import ctypes, os
+        def check(answer):
+            if answer != 0:
+                raise PermissionError("refused")
+        def run(i, o):
+            try:
+                {CLOSED[what]}
+            except PermissionError:
+                return {{"refused": True}}
+            return {{"refused": False}}
+    """)
+    assert ran.ended(None).outcome.result == {"refused": True}
+
+
+async def test_a_forged_report_harms_only_its_own_job(fork: Warm) -> None:
+    first = await loaded_at(fork)
+    forged = await fork.run("""
+        import os, struct, time
+        def frame(kind, payload):
+            return struct.pack(">cI", kind, len(payload)) + payload
+        def run(i, o):
+            os.write(4, frame(b"E", b"0") + frame(b"Y", b"x") + b"V\\xff\\xff")
+            time.sleep(1)
+            return {"a": 1}
+    """)
+    assert forged.outcome.code == "NO_RESULT"
+    assert await loaded_at(fork) == first
+
+
+async def test_system_v_memory_ends_the_sandbox(fork: Warm) -> None:
+    (
+        await fork.run("""
+        import ctypes
+        def run(i, o):
+            return {"id": ctypes.CDLL(None).shmget(1234, 4096, 0o1666)}
+    """)
+    ).ended(None)
+    assert fork.session.spent
+
+
+async def test_a_model_that_died_between_jobs_is_loaded_anew(fork: Warm) -> None:
+    first = await loaded_at(fork)
+    dying = await fork.run(
+        """
+        import os, threading
+        def run(i, o):
+            threading.Timer(0.05, os._exit, [0]).start()
+            return {"a": 1}
+        """,
+        inside=True,
+    )
+    dying.ended(None)
+    assert fork.session.threads == 2
+    await asyncio.sleep(0.2)
+    assert await loaded_at(fork) != first
+
+
+async def test_a_job_inside_warms_the_process_up(fork: Warm) -> None:
+    (await fork.run("import sys\ndef run(i, o):\n    sys.warmed = True\n    return {'a': 1}", inside=True)).ended(None)
+    after = await fork.run("import sys\ndef run(i, o):\n    return {'a': hasattr(sys, 'warmed')}")
+    assert after.ended(None).outcome.result == {"a": True}

@@ -8,6 +8,7 @@ from shared.errors import BuildError, PlatformFault
 from shared.sandbox import JobRequest, SandboxSpec, run_once, smoke_png
 from shared.settings import MIB
 
+
 async def smoke_test(
     build: Build, *, timeout_s: float | None, memory_bytes: int | None, params: dict[str, Any]
 ) -> None:

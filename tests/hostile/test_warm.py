@@ -134,7 +134,8 @@ LOOK = """
     def run(i, o):
         found = [str(p) for f in ("/tmp", "/dev/shm", o) for p in pathlib.Path(f).rglob("*")]
         pids = [p for p in os.listdir("/proc") if p.isdigit()]
-        alive = [p for p in pids if pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"]
+        stats = [pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split() for p in pids]
+        alive = [fields for fields in stats if fields[0] not in "ZX"]
         return {"files": found, "processes": len(alive), "in": os.listdir("/workspace/in"), "at": LOADED_AT}
 """
 

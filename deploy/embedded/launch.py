@@ -176,8 +176,27 @@ async def _remove_engine_objects(platform: Platform) -> None:
     async with aiodocker.Docker(url=platform.docker_host) as docker:
         for container in await docker.containers.list(all=True, filters=wanted):
             await container.delete(force=True)
-        for image in await docker.images.list(filters=wanted):
-            await docker.images.delete(image["Id"], force=True)
+        images = await docker.images.list(filters=wanted)
+        while images:
+            # an image cannot go before those made from it: each round takes what nothing depends on
+            left = [image for image in images if not await _removed(docker, image["Id"])]
+            if len(left) == len(images):
+                raise OSError(f"{len(left)} images are in use by other platforms or containers")
+            images = left
+
+
+async def _removed(docker: Any, image_id: str) -> bool:
+    """Remove an image; False when others depend on it."""
+    import aiodocker
+
+    try:
+        await docker.images.delete(image_id, force=True)
+    except aiodocker.DockerError as error:
+        if error.status == 409:
+            return False
+        if error.status != 404:  # went with an image made from it
+            raise
+    return True
 
 
 ALREADY_RUNNING = 3

@@ -37,7 +37,7 @@ async def _measure(platform: TestPlatform, args: argparse.Namespace) -> list[Num
         numbers += await measure.runs(client, live, version, measure.docker_command(platform), args.jobs)
         say(f"frames: {args.frames}")
         await client.login()
-        numbers.append(await measure.frames(client, live, version, args.frames))
+        numbers += await measure.frames(platform, client, live, version, args.frames)
         say(f"sockets: {args.sockets}")
         numbers.append(await measure.idle_sockets(platform, client, args.sockets))
     say(f"idle for {SETTLE_S:.0f} s, then memory again")
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="end with status 1 when a goal is missed")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clinai-bench-") as folder:
-        platform = TestPlatform(Path(folder), f"bench-{secrets.token_hex(4)}")
+        platform = TestPlatform(Path(folder) / "data", f"bench-{secrets.token_hex(4)}")
         try:
             say("starting a platform of its own")
             platform.start()
@@ -64,7 +64,8 @@ def main() -> int:
             say("stopping it, then the demo on what is there")
             numbers.append(measure.second_demo(platform))
         finally:
-            platform.stop()
+            # its images go, too: a bench that is run daily must not fill the engine's disk
+            platform.deploy("reset", "--yes")
     show(numbers)
     path = save(numbers, Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai") / "bench", measure.commit())
     print(f"every sample: {path}")

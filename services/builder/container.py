@@ -19,6 +19,7 @@ import msgspec
 import structlog
 from aiodocker.containers import DockerContainer
 
+from shared.errors import PlatformFault
 from shared.settings import KIB, MIB
 
 log = structlog.get_logger()
@@ -30,6 +31,8 @@ LINE_BYTES = 64 * KIB
 WATCH_EVERY_S = 2.0
 CHUNK_BYTES = 256 * KIB
 STDERR = 2
+KILLED = (128 + 9, 128 + 15)
+"""Exit status of a process that SIGKILL or SIGTERM ended."""
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +82,8 @@ class BuildContainer:
     async def run(self, on_line: Callable[[str], None], *, masked: Callable[[str], str] = str) -> Ended:
         """Start the command and follow it to its end: stderr goes to `on_line` as it is written, stdout is kept.
 
-        `masked` takes secrets out of each line before anybody sees it.
+        `masked` takes secrets out of each line before anybody sees it. Raises PlatformFault when somebody outside
+        ended the container: its first process cannot be killed from within.
         """
         said, stdout = _Lines(on_line, masked), bytearray()
         stream = self._container.attach(stdout=True, stderr=True)
@@ -99,11 +103,14 @@ class BuildContainer:
         said.end()
         status = (await self._container.wait())["StatusCode"]
         state = (await self._container.show())["State"]
+        out_of_memory = bool(state.get("OOMKilled"))
+        if status in KILLED and not out_of_memory and not self._out_of_disk:
+            raise PlatformFault(f"a build container was ended from outside (status {status}); was the engine stopped?")
         return Ended(
             status=status,
             stdout=bytes(stdout[:STDOUT_BYTES]),
             said=said.last,
-            out_of_memory=bool(state.get("OOMKilled")),
+            out_of_memory=out_of_memory,
             out_of_disk=self._out_of_disk,
         )
 
@@ -180,12 +187,16 @@ async def build_container(
 
 async def _remove(container: DockerContainer) -> None:
     try:
-        await container.delete(force=True, v=True)
-    except aiodocker.DockerError as error:
-        if error.status != 404:
-            log.warning("container left to the next start", container=container.id, error=str(error))
-    except (aiohttp.ClientError, OSError) as error:
-        log.warning("container left to the next start", container=container.id, error=repr(error))
+        try:
+            await container.delete(force=True, v=True)
+        except aiodocker.DockerError as error:
+            if error.status == 409:  # somebody else is removing it already
+                await container.wait(condition="removed")
+            elif error.status != 404:
+                raise
+    except (aiodocker.DockerError, aiohttp.ClientError, OSError) as error:
+        if not (isinstance(error, aiodocker.DockerError) and error.status == 404):
+            log.warning("container left to the next start", container=container.id, error=repr(error))
 
 
 def _config(spec: ContainerSpec) -> dict[str, Any]:

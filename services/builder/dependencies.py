@@ -32,10 +32,11 @@ VENV = "/opt/venv"
 VARIABLES = f"{FOLDER}/environment"
 # The root of a sandbox is read-only: what is not compiled now would be compiled again at each start, and sources never
 # change, so importing need not look at them. Test suites of packages are nobody's import, and a third of the work.
+# A status above 128 is left to a container that was ended from outside: what a package kills in here is its own fault.
 INSTALL = f"""set -e
 . {VARIABLES}
 uv venv --quiet --python {PYTHON} {VENV}
-[ $# = 0 ] || "$@"
+[ $# = 0 ] || "$@" || exit $(($? > 125 ? 125 : $?))
 cd /
 {PYTHON} -I -m compileall -q -q -j 0 -x '/tests/' --invalidation-mode unchecked-hash {VENV}/lib || true
 find {FOLDER} /tmp -mindepth 1 -delete
@@ -88,6 +89,11 @@ class DependencyImages:
         """Wait for the image's own push, if one is under way: a model's push then finds its layer there."""
         if (task := self._pushes.get(reference)) is not None:
             await asyncio.wait([task])
+
+    async def settle(self) -> None:
+        """Wait until nothing is being pushed any more."""
+        if self._pushes:
+            await asyncio.wait(list(self._pushes.values()))
 
     async def _pull(self, build: Build, reference: str) -> bool:
         try:

@@ -69,7 +69,7 @@ class BuildHandler:
         self._bases = bases
         self._access = access
         self._network = network
-        self._dependencies = dependencies
+        self.dependencies = dependencies
         self._weights = weights
         self._builds: set[Build] = set()
 
@@ -116,7 +116,7 @@ class BuildHandler:
         async with build.phase("check"):
             package = await self._check(build, fetched)
             base = await self._bases.base(package.python, build.say)
-            recipe = self._dependencies.recipe(base)
+            recipe = self.dependencies.recipe(base)
             about = {**package.about, "build_recipe": recipe}
             await self._note(build, fetched, about)
             if (image := await self._built_before(build, fetched, recipe, about)) is not None:
@@ -126,7 +126,7 @@ class BuildHandler:
             lock = await resolve(build, self._bases, base, self._access, package.requirements)
             build.lock = lock.text
         async with build.phase("dependencies"):
-            dependencies = await self._dependencies.ensure(build, base, lock, package.requirements)
+            dependencies = await self.dependencies.ensure(build, base, lock, package.requirements)
             await self._note(build, fetched, {**about, "dependency_image": dependencies})
         weights = None
         if package.weights:
@@ -189,7 +189,7 @@ class BuildHandler:
 
     async def _push(self, build: Build, base: BaseImage, dependencies: str) -> str:
         await self._bases.pushed(base)
-        await self._dependencies.pushed(dependencies)
+        await self.dependencies.pushed(dependencies)
         digest = await registry.push(self._parts.docker, build.reference)
         build.say(f"{build.reference} is in the registry as {digest}")
         return digest

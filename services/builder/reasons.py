@@ -41,8 +41,6 @@ def failure_of(ended: Ended, code: BuildCode, requirements: str, *, memory_bytes
         return BuildError(code, f"the build needed more than its {memory_bytes} bytes of memory (limit of a build)")
     reason = distill(ended.said)
     where = blame(reason, requirements)
-    if ended.status in (137, 143) and not reason:
-        reason = "the installer was killed"
     hint = ""
     if any(sign in reason for sign in NETWORK):
         hint = " (the index or that host cannot be reached from a build; is the name right, and may builds go there?)"

@@ -5,6 +5,7 @@ to is checked at the moment of connecting, redirects included.
 """
 
 import asyncio
+import errno
 import hashlib
 import ipaddress
 import socket
@@ -42,7 +43,7 @@ class _PublicResolver(AbstractResolver):
         if host.lower() not in self._allowed:
             found = [item for item in found if ipaddress.ip_address(item["host"]).is_global]
             if not found:
-                raise OSError(f"{host} is no public address")
+                raise OSError(errno.EACCES, f"{host} is no public address")  # aiohttp shows what errno goes with
         return found
 
     async def close(self) -> None:

@@ -76,6 +76,15 @@ async def containers(docker: aiodocker.Docker, parts: TestPlatform) -> list[str]
     return [container.id for container in found]
 
 
+async def until(ready: Callable[[], Awaitable[Any]], timeout_s: float = 30) -> Any:
+    """Ask again and again until the answer is true, for what sends no event (the engine, the disk); return it."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            if answer := await ready():
+                return answer
+            await asyncio.sleep(0.05)
+
+
 def folders(scratch: Path) -> list[str]:
     """What builds have left in the folder for temporary files."""
     return [path.name for path in scratch.iterdir()]
@@ -112,6 +121,7 @@ class Builder:
         finally:
             stop.set()
             await task
+            await handler.dependencies.settle()
 
     async def version(self, data: bytes, *, owner_id: UUID | None = None) -> UUID:
         """A QUEUED version with `data` uploaded; its event is not published yet."""

@@ -94,10 +94,8 @@ async def test_the_first_operator(run: Run, pool: Pool) -> None:
 
 def test_as_a_process(parts: TestPlatform, clean_environ: dict[str, str]) -> None:
     """As `make admin` runs it: tables on stdout, errors as one line on stderr, warnings none."""
-    command = [sys.executable, "-W", "error", "-m", "services.api.admin"]
-    listed = subprocess.run(
-        [*command, "users"], cwd=ROOT, env=clean_environ, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-W", "error", "-m", "services.api.admin", "users"]
+    listed = subprocess.run(command, cwd=ROOT, env=clean_environ, capture_output=True, text=True, check=True)
     assert listed.stderr == ""
     assert listed.stdout.split()[0] in ("id", "No")
     env = clean_environ | {"CLINAI_DATA": "/nonexistent"}

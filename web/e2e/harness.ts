@@ -6,10 +6,21 @@ import { strToU8, zipSync } from "fflate";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
 
-/** The platform under test: `make up` and `make web-e2e` set these. */
-export const url = process.env.CLINAI_URL ?? process.env.CLINAI_E2E_URL ?? "";
-if (!url) throw new Error("set CLINAI_URL to the address of a running platform");
 export const root = fileURLToPath(new URL("../..", import.meta.url));
+const data = process.env.CLINAI_DATA ?? `${root}.clinai`;
+
+/** The platform under test: CLINAI_URL, else the one whose data folder is CLINAI_DATA (default .clinai). */
+export const url = process.env.CLINAI_URL ?? started();
+
+function started(): string {
+  try {
+    const port = /^CLINAI_EDGE_PORT=(\d+)$/m.exec(readFileSync(`${data}/clinai.env`, "utf8"))?.[1];
+    return `http://127.0.0.1:${port ?? "8000"}`;
+  } catch {
+    throw new Error(`no platform: start one (make up), or set CLINAI_URL; ${data}/clinai.env is not there`);
+  }
+}
+
 export const PASSWORD = "correct horse battery";
 
 export const GOOD = `from PIL import Image
@@ -40,7 +51,7 @@ export function watch(page: Page, expected: RegExp = /^$/): Page {
   page.on("pageerror", (error) => faults.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
     const text = message.text();
-    if (message.type() === "error" && !/status of (401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
+    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
   });
   return page;
 }
@@ -87,13 +98,9 @@ export async function logInByApi(name: string, password: string): Promise<Accoun
 
 /** The operator's account, from the file that the launcher wrote. */
 export function operatorPassword(): string {
-  const found = /^operator\s+\S+\s+(\S+)$/m.exec(readFileSync(`${dataFolder()}/passwords.txt`, "utf8"));
+  const found = /^operator\s+\S+\s+(\S+)$/m.exec(readFileSync(`${data}/passwords.txt`, "utf8"));
   if (!found?.[1]) throw new Error("passwords.txt names no operator");
   return found[1];
-}
-
-function dataFolder(): string {
-  return process.env.CLINAI_DATA ?? `${root}.clinai`;
 }
 
 export async function logIn(page: Page, name: string, password = PASSWORD): Promise<void> {
@@ -148,7 +155,7 @@ export async function ended(owner: Account, path: string, status: string): Promi
 /** Kill a part of the platform; its supervisor starts it again. */
 export async function killPart(name: string): Promise<void> {
   const python = process.env.PYTHON ?? `${root}.venv/bin/python`;
-  await promisify(execFile)(python, ["-m", "deploy", "part", "kill", name], { cwd: root, env: { ...process.env, CLINAI_DATA: dataFolder() } });
+  await promisify(execFile)(python, ["-m", "deploy", "part", "kill", name], { cwd: root, env: { ...process.env, CLINAI_DATA: data } });
 }
 
 export async function upload(page: Page, zip: Buffer, name = "model.zip"): Promise<void> {

@@ -5,7 +5,10 @@ import { keepNewer } from "@/shared/live/cache";
 /** Nothing polls: the socket keeps objects fresh, and coming back to a page reads it again when it is old. */
 export const queries = new QueryClient({
   defaultOptions: {
+    // a browser that says it is offline may be wrong, and a request that waits in silence says nothing: it fails, and is told
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 30_000,
       gcTime: 5 * 60_000,
       refetchOnWindowFocus: true,

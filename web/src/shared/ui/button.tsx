@@ -1,5 +1,5 @@
 import { Loader2 } from "lucide-react";
-import type { ButtonHTMLAttributes, ReactNode } from "react";
+import type { ComponentProps, ReactNode } from "react";
 
 type Kind = "primary" | "plain" | "ghost" | "danger";
 
@@ -16,7 +16,7 @@ export function buttonClass(kind: Kind = "plain", size: "sm" | "md" = "md", extr
   return `inline-flex shrink-0 items-center justify-center gap-2 rounded border font-medium whitespace-nowrap transition-colors duration-150 select-none disabled:opacity-50 ${box} ${LOOK[kind]} ${extra}`;
 }
 
-interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
+interface Props extends ComponentProps<"button"> {
   kind?: Kind;
   size?: "sm" | "md";
   busy?: boolean;
@@ -38,7 +38,7 @@ export function Button({ kind = "plain", size = "md", busy, icon, children, clas
   );
 }
 
-interface IconProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+interface IconProps extends ComponentProps<"button"> {
   label: string;
   pressed?: boolean;
 }

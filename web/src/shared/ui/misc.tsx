@@ -63,7 +63,7 @@ export function CopyButton({ value, label, children }: { value: string; label: s
       title={label}
       aria-label={children ? undefined : done ? text.common.copied : label}
       onClick={() => void copyText(value).then(setDone)}
-      className="-mx-1.5 inline-flex items-center gap-1.5 rounded px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
+      className="-mx-1.5 inline-flex min-h-6 min-w-6 items-center justify-center gap-1.5 rounded max-md:min-h-9 px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
     >
       {children}
       {children && <span className="sr-only">{done ? text.common.copied : label}</span>}

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { meQuery } from "@/shared/api/queries";
 import { text } from "@/shared/text";
-import { PageHead } from "@/shared/ui/misc";
+import { ErrorNote, PageHead, SkeletonRows } from "@/shared/ui/misc";
 import { Tabs } from "@/shared/ui/tabs";
 import { DeadLettersPanel } from "../components/dead-letters";
 import { DiskPanel } from "../components/disk";
@@ -17,7 +17,9 @@ export function AdminPage() {
   const { tab } = useSearch({ from: "/inside/admin" });
   const navigate = useNavigate({ from: "/admin" });
   const me = useQuery(meQuery);
-  if (me.data && me.data.role !== "admin") return <p className="text-muted">{words.notYours}</p>;
+  // nothing is asked of the operator's routes before it is known that they answer
+  if (!me.data) return me.error ? <ErrorNote error={me.error} retry={() => void me.refetch()} /> : <SkeletonRows count={5} className="h-10" />;
+  if (me.data.role !== "admin") return <p className="text-muted">{words.notYours}</p>;
   return (
     <>
       <PageHead title={words.title} />

@@ -1,5 +1,5 @@
 import { Play, X } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import type { Json } from "@/shared/api/types";
 import { bytes } from "@/shared/lib/format";
 import { text } from "@/shared/text";
@@ -51,6 +51,12 @@ export function ChooseImages({ run, modelName, version, ready, onBack, onStart }
     window.addEventListener("paste", onPaste);
     return () => window.removeEventListener("paste", onPaste);
   }, [add]);
+  const submit = useRef<HTMLButtonElement>(null);
+  const any = items.length > 0;
+  useEffect(() => {
+    // the button that was pressed may be gone with the first image: what comes next has the focus
+    if (any && ready) submit.current?.focus({ preventScroll: true });
+  }, [any, ready]);
   return (
     <form
       className="grid max-w-3xl gap-5"
@@ -73,7 +79,7 @@ export function ChooseImages({ run, modelName, version, ready, onBack, onStart }
           {note}
         </p>
       ))}
-      {items.length > 0 && <Chosen items={items} onRemove={remove} />}
+      {any && <Chosen items={items} onRemove={remove} />}
       <details className="text-sm">
         <summary className="w-fit rounded font-medium">{text.run.params}</summary>
         <div className="mt-2">
@@ -89,10 +95,10 @@ export function ChooseImages({ run, modelName, version, ready, onBack, onStart }
         </div>
       </details>
       <div className="flex flex-wrap gap-2">
-        <Button type="submit" kind="primary" icon={<Play size={15} aria-hidden />} disabled={!items.length || !ready || parsed === undefined}>
+        <Button ref={submit} type="submit" kind="primary" icon={<Play size={15} aria-hidden />} disabled={!items.length || !ready || parsed === undefined}>
           {items.length > 1 ? text.run.runMany(items.length) : text.run.run}
         </Button>
-        {!items.length && <Button onClick={() => void sampleImage().then((file) => add([file]))}>{text.run.sample}</Button>}
+        {!any && <Button onClick={() => void sampleImage().then((file) => add([file]))}>{text.run.sample}</Button>}
       </div>
     </form>
   );

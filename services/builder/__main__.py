@@ -2,8 +2,6 @@
 
 import asyncio
 
-import structlog
-
 from services.builder.bases import Bases
 from services.builder.dependencies import DependencyImages
 from services.builder.handler import BuildHandler
@@ -18,9 +16,6 @@ from shared.sandbox.engine import engine_faults
 from shared.service import Parts, run_worker
 from shared.settings import load
 from shared.worker import Worker
-
-log = structlog.get_logger()
-_background: set[asyncio.Task[None]] = set()
 
 
 def slots(parts: Parts) -> int:
@@ -74,10 +69,14 @@ async def make(parts: Parts) -> Worker:
         await remove_unfinished(parts.docker, parts.pool, instance=instance, worker=parts.worker)
     handler = make_handler(parts, load(settings.Index))
     room = keep_room(parts.docker, parts.pool, load(Room), instance=instance, busy=handler.dependencies_in_use)
-    for work in (handler.warm_up(), room):
-        task = asyncio.create_task(work)
-        _background.add(task)
-        task.add_done_callback(_background.discard)
+    tasks = [asyncio.create_task(handler.warm_up(), name="warm-up"), asyncio.create_task(room, name="room")]
+
+    async def stop() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    parts.stack.push_async_callback(stop)
     return make_worker(parts, handler)
 
 

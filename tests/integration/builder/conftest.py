@@ -235,21 +235,22 @@ async def builder(
 ) -> AsyncIterator[Builder]:
     """A builder's parts, the engine looked after: no container may be left at the end of a test."""
     instance = load(Instance, parts.env)
-    made = Parts(
-        worker=WORKER,
-        instance=instance,
-        engine=load(Engine, parts.env),
-        work=msgspec.structs.replace(load(Work), builder_slots=2, lease_s=6.0, heartbeat_s=0.5, stop_grace_s=2.0),
-        limits=load(Limits),
-        pool=pool,
-        bus=bus,
-        outbox=outbox,
-        storage=storage,
-        docker=docker,
-        scratch=tmp_path,
-    )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(remove_unfinished, docker, pool, instance=instance.instance, worker=WORKER)
+        made = Parts(
+            worker=WORKER,
+            instance=instance,
+            engine=load(Engine, parts.env),
+            work=msgspec.structs.replace(load(Work), builder_slots=2, lease_s=6.0, heartbeat_s=0.5, stop_grace_s=2.0),
+            limits=load(Limits),
+            pool=pool,
+            bus=bus,
+            outbox=outbox,
+            storage=storage,
+            docker=docker,
+            scratch=tmp_path,
+            stack=stack,
+        )
         yield Builder(made, await make_owner("ada"))
         assert await containers(docker, parts) == []
         assert folders(tmp_path) == []

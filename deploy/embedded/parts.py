@@ -72,7 +72,7 @@ def nodes(platform: Platform, names: list[str]) -> list[Node]:
     if needs_engine(names):
         steps.append(Step(name="base image", run=lambda say: _base_image(platform, say)))
     if "api" in chosen:
-        steps.append(Step(name="operator account", run=lambda say: _operator(platform, say), needs=("api",)))
+        steps.append(Step(name="operator account", run=lambda say: _operator(platform, say), needs=("migrations",)))
     return [n for n in every if n.name in chosen] + [s for s in steps if set(s.needs) <= chosen]
 
 

@@ -14,7 +14,7 @@ from services.runner.images import ensure_image
 from services.runner.inputs import Input, fetch_input
 from services.runner.outputs import outputs_prefix, store_outputs
 from services.runner.pool import SandboxPool
-from services.runner.spec import isolation, pool_key, single_spec, waiting_spec, warm_up
+from services.runner.spec import declared_defaults, isolation, pool_key, single_spec, waiting_spec, warm_up
 from shared.codes import JobCode
 from shared.crashpoints import crashpoint
 from shared.db import Row, load_queries
@@ -128,7 +128,8 @@ class JobHandler:
         crashpoint("job.sandbox")
         outputs_dir = folder / "outputs"
         outputs_dir.mkdir()
-        job = JobRequest(input_path=got.path, input_name=f"image.{got.extension}", params=claim.row["params"])
+        params = {**declared_defaults(version), **claim.row["params"]}
+        job = JobRequest(input_path=got.path, input_name=f"image.{got.extension}", params=params)
         if isolation(version) is Isolation.CONTAINER:
             spec = single_spec(self._parts, version, image, claim, got.size)
         else:

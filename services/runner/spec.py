@@ -30,12 +30,15 @@ def isolation(version: Row) -> Isolation:
     return Isolation(_chosen(version).get("isolation", Isolation.CONTAINER))
 
 
-def warm_up(version: Row) -> dict[str, Any] | None:
-    """Parameters of the run that warms a loaded model up; None for one that must not be."""
-    if not _chosen(version).get("warm_up"):
-        return None
+def declared_defaults(version: Row) -> dict[str, Any]:
+    """What `params` hold when a job does not say otherwise: the defaults of clinai.toml."""
     declared = (version["package_info"] or {}).get("parameters") or {}
     return {name: parameter["default"] for name, parameter in declared.items()}
+
+
+def warm_up(version: Row) -> dict[str, Any] | None:
+    """Parameters of the run that warms a loaded model up; None for one that must not be."""
+    return declared_defaults(version) if _chosen(version).get("warm_up") else None
 
 
 def waiting_spec(parts: Parts, version: Row, image: str, tenant: UUID) -> SandboxSpec:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.client import Client
+from tests.conftest import make_zip
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.e2e
@@ -81,3 +82,18 @@ async def test_cancel_of_a_running_job(
     after = await owner.run(obedient["id"], photo, {"do": ""})
     assert after["status"] == "SUCCEEDED"
     assert containers(platform, "sandbox") == []
+
+
+async def test_parameters_have_the_defaults_that_the_package_declares(owner: Client, photo: bytes) -> None:
+    package = make_zip(
+        {
+            "predict.py": "def run(input_path, output_dir, params):\n    return params\n",
+            "requirements.txt": "",
+            "clinai.toml": "[parameters.threshold]\ntype = 'number'\ndefault = 0.5\n"
+            "[parameters.label]\ntype = 'string'\ndefault = 'cat'\n",
+        }
+    )
+    version = await owner.build(package)
+    assert version["status"] == "READY", version
+    job = await owner.run(version["id"], photo, {"label": "dog"})
+    assert job["result"] == {"threshold": 0.5, "label": "dog"}

@@ -131,8 +131,8 @@ class Work(Group, frozen=True, kw_only=True):
     """Jobs at once; 0: from this host's CPU and memory."""
     builder_slots: int = 0
     """Builds at once; 0: from this host's CPU and memory."""
-    warm_sandboxes: int = -1
-    """Loaded sandboxes that wait for jobs on a runner; -1: from this host's memory, 0: none, a container a job."""
+    warm_sandboxes: int = 0
+    """Sandboxes with a loaded model that a runner keeps waiting; 0: none, a container a job; -1: by this host's memory."""
     warm_idle_s: float = 300.0
     """How long a loaded sandbox waits for its next job before it is removed."""
     lease_s: float = 30.0

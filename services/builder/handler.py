@@ -135,9 +135,14 @@ class BuildHandler:
         async with build.phase("image"):
             size = await make_image(build, dependencies, package.code, weights)
         async with build.phase("smoke_test"):
-            await smoke_test(
-                build, timeout_s=package.timeout_s, memory_bytes=package.memory_bytes, params=package.params
+            fitness = await smoke_test(
+                build,
+                timeout_s=package.timeout_s,
+                memory_bytes=package.memory_bytes,
+                isolation=package.isolation,
+                params=package.params,
             )
+            await self._note(build, fetched, {**about, "dependency_image": dependencies, "sandbox": fitness.about})
         async with build.phase("push"):
             digest = await self._push(build, base, dependencies)
         return Image(reference=build.reference, digest=digest, size=size, lock=lock.text)
@@ -183,7 +188,9 @@ class BuildHandler:
         repository = reference.rpartition(":")[0]
         if await registry.digest_of(self._parts.docker, f"{repository}@{digest}") is None:
             return None
-        await self._note(build, fetched, {**about, "dependency_image": row["dependency_image"]})
+        await self._note(
+            build, fetched, {**about, "dependency_image": row["dependency_image"], "sandbox": row["sandbox"]}
+        )
         build.say("You have built this very package before; its image is used again")
         return Image(reference=reference, digest=digest, size=row["image_bytes"], lock=row["lock"])
 

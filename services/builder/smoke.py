@@ -3,18 +3,26 @@
 from typing import Any
 
 from services.builder.build import Build
+from services.builder.isolation import Fitness, Trial
 from shared.codes import BuildCode, JobCode
 from shared.errors import BuildError, PlatformFault
 from shared.sandbox import JobRequest, SandboxSpec, run_once, smoke_png
 from shared.settings import MIB
+from shared.statuses import Isolation
 
 
 async def smoke_test(
-    build: Build, *, timeout_s: float | None, memory_bytes: int | None, params: dict[str, Any]
-) -> None:
-    """Run the picture through the model as a job would; `params` are the declared defaults.
+    build: Build,
+    *,
+    timeout_s: float | None,
+    memory_bytes: int | None,
+    isolation: str | None,
+    params: dict[str, Any],
+) -> Fitness:
+    """Run the picture through the model as a job would, and find out how its jobs can be kept apart.
 
-    Raises BuildError (SMOKE_TEST_FAILED) whose message begins with the code of the job's end.
+    `params` are the declared defaults, `isolation` what clinai.toml asks for. Raises BuildError (SMOKE_TEST_FAILED)
+    whose message begins with the code of the job's end.
     """
     limits = build.parts.limits
     picture, outputs = build.folder / "smoke.png", build.folder / "smoke-outputs"
@@ -44,6 +52,10 @@ async def smoke_test(
         raise BuildError(BuildCode.SMOKE_TEST_FAILED, f"{outcome.code}: {outcome.message}")
     took = ", ".join(f"{name} {ms:.0f} ms" for name, ms in outcome.timings.items())
     build.say(f"The model answered with {_summary(outcome.result, len(outcome.outputs))} ({took})")
+    trial = Trial(build.parts.docker, spec, job, build.folder / "trial-outputs")
+    found = await trial.fitness(Isolation(isolation) if isolation else None)
+    build.say(f"Isolation {found.isolation}: {found.reason}")
+    return found
 
 
 def _summary(result: dict[str, Any] | None, files: int) -> str:

@@ -25,7 +25,17 @@ URLS_MAX = 100
 PartNumber = Annotated[int, Meta(ge=1, le=PARTS_MAX)]
 
 OPEN_INFO = frozenset(
-    {"python", "timeout_s", "memory_bytes", "isolation", "parameters", "accepts_params", "has_setup", "readme"}
+    {
+        "python",
+        "timeout_s",
+        "memory_bytes",
+        "isolation",
+        "parameters",
+        "accepts_params",
+        "has_setup",
+        "readme",
+        "sandbox",
+    }
 )
 """What of `package_info` one must know to run a public model; the rest stays with the owner."""
 

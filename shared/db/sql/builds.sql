@@ -2,7 +2,8 @@
 
 -- name: find_built^
 -- A READY version of the same owner from the same package, made by the same recipe.
-SELECT id, docker_image, docker_image_digest, image_bytes, lock, package_info->>'dependency_image' AS dependency_image
+SELECT id, docker_image, docker_image_digest, image_bytes, lock,
+    package_info->>'dependency_image' AS dependency_image, package_info->'sandbox' AS sandbox
 FROM versions
 WHERE owner_id = :owner_id AND package_sha256 = :package_sha256 AND status = 'READY'
   AND package_info->>'build_recipe' = :recipe

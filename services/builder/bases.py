@@ -77,5 +77,8 @@ class Bases:
         repository, tag = f"{self._engine.registry}/clinai/base", f"{base.python}-{base.id.split(':')[-1][:12]}"
         if await registry.digest_of(self._docker, f"{repository}:{tag}") is None:
             await self._docker.images.tag(base.id, repository, tag=tag)
-            await registry.push(self._docker, f"{repository}:{tag}")
+            try:
+                await registry.push(self._docker, f"{repository}:{tag}")
+            finally:  # the name was for the push; the engine remembers by itself where the layers are
+                await registry.remove_image(self._docker, f"{repository}:{tag}")
             log.info("base image pushed", image=f"{repository}:{tag}")

@@ -132,7 +132,7 @@ class Work(Group, frozen=True, kw_only=True):
     builder_slots: int = 0
     """Builds at once; 0: from this host's CPU and memory."""
     warm_sandboxes: int = 0
-    """Sandboxes with a loaded model that a runner keeps waiting; 0: none, a container a job; -1: by this host's memory."""
+    """Sandboxes with a loaded model that a runner keeps waiting; 0: a container a job; -1: by this host's memory."""
     warm_idle_s: float = 300.0
     """How long a loaded sandbox waits for its next job before it is removed."""
     lease_s: float = 30.0

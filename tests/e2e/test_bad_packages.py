@@ -1,7 +1,12 @@
 """Packages that cannot become a service: each fails with its code, keeps its log, and leaves nothing behind."""
 
+import asyncio
+
 import pytest
 
+from shared import settings
+from shared.settings import load
+from shared.storage import open_storage
 from tests.client import Client
 from tests.conftest import make_zip
 from tests.e2e.test_job_ends import containers
@@ -46,6 +51,13 @@ BAD = {
 }
 
 
+async def stored_log(platform: TestPlatform, version_id: str) -> str:
+    """The log of a version's first build in storage."""
+    async with open_storage(load(settings.Storage, platform.env)) as storage:
+        found = await storage.read(f"logs/versions/{version_id}/1.log", limit_bytes=1 << 20)
+    return (found or b"").decode()
+
+
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_package_fails_with_its_code(platform: TestPlatform, client: Client, name: str) -> None:
     package, code, says = BAD[name]
@@ -61,10 +73,16 @@ async def test_bad_package_fails_with_its_code(platform: TestPlatform, client: C
 async def test_cancel_in_the_middle_of_a_build(platform: TestPlatform, client: Client) -> None:
     version_id = await client.upload(make_zip({"predict.py": GOOD, "requirements.txt": "scikit-image\n"}))
     await client.post(f"/api/models/versions/{version_id}/build")
-    await client.until(f"/api/models/versions/{version_id}", lambda v: v["status"] == "BUILDING")
+    await client.until(f"/api/models/versions/{version_id}", lambda v: v["status"] == "BUILDING" and v["build_logs"])
     await client.post(f"/api/models/versions/{version_id}/cancel")
     version = await client.version_end(version_id)
     assert version["status"] == "CANCELED"
+    for _ in range(100):
+        if "Stopped: the build was canceled" in await stored_log(platform, version_id):
+            break
+        await asyncio.sleep(0.1)
+    assert "== Checking the package" in (await client.http.get(f"/api/models/versions/{version_id}/logs")).text
+    assert "Stopped: the build was canceled" in await stored_log(platform, version_id)
     after = await client.build(make_zip({"predict.py": GOOD, "requirements.txt": ""}))
     assert after["status"] == "READY", after
     assert containers(platform, "build") == []

@@ -50,9 +50,11 @@ WHERE id = :id AND epoch = :epoch AND status = 'BUILDING' AND deadline > now()
 RETURNING *;
 
 -- name: cancel_version^
--- Any open state → CANCELED; the fence stops whoever works on it.
+-- Any open state → CANCELED; the fence stops whoever works on it. The builder stores the log of what it had begun
+-- under this key (services/builder/build.py) a moment later.
 UPDATE versions SET status = 'CANCELED', rev = rev + 1, lease_until = NULL, finished_at = now(), updated_at = now(),
-    error_code = 'CANCELED', error_message = :message
+    error_code = 'CANCELED', error_message = :message,
+    log_path = CASE WHEN epoch > 0 THEN 'logs/versions/' || id || '/' || epoch || '.log' END
 WHERE id = :id AND status IN ('UPLOADING', 'QUEUED', 'BUILDING')
 RETURNING *;
 

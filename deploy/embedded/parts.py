@@ -73,7 +73,11 @@ def nodes(platform: Platform, names: list[str]) -> list[Node]:
         steps.append(Step(name="base image", run=lambda say: _base_image(platform, say)))
     if "api" in chosen:
         steps.append(Step(name="operator account", run=lambda say: _operator(platform, say), needs=("migrations",)))
-    return [n for n in every if n.name in chosen] + [s for s in steps if set(s.needs) <= chosen]
+    found: list[Node] = [n for n in every if n.name in chosen]
+    for step in steps:  # a step may need one before it
+        if set(step.needs) <= {n.name for n in found}:
+            found.append(step)
+    return found
 
 
 def _backing(platform: Platform) -> list[Part]:

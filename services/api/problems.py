@@ -13,7 +13,9 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import HTTPRouteHandler
 
+from services.api.wording import field_and_words
 from shared.errors import ClinAIError, Invalid, PlatformFault, RequestError, clip_message
 from shared.tracing import current_traceparent
 
@@ -86,6 +88,8 @@ def request_id() -> str:
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Turn any exception into a problem document; the only place where errors meet HTTP."""
     status, code, detail, headers, fields = _read(error)
+    if status == 413 and isinstance(error, HTTPException) and (limit := _body_bytes_max(request)):
+        detail = f"The body of the request is larger than the {limit} bytes that this route takes."
     if status >= 500:
         _log(error, status)
     document = Problem(
@@ -98,6 +102,11 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
         errors=fields,
     )
     return Response(msgspec.json.encode(document), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _body_bytes_max(request: Request[Any, Any, Any]) -> int | None:
+    handler = request.scope.get("route_handler")
+    return handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
 
 
 _Read = tuple[int, str, str, dict[str, str], list[FieldError]]
@@ -141,7 +150,9 @@ def _framework(error: HTTPException) -> _Read:
     headers = dict(error.headers or {})
     code = CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
     if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        fields = [FieldError(str(item.get("key", "")), str(item.get("message", ""))) for item in error.extra]
+        fields = [
+            FieldError(*field_and_words(str(item.get("key", "")), str(item.get("message", "")))) for item in error.extra
+        ]
         named = "; ".join(f"{f.field}: {f.message}" if f.field else f.message for f in fields)
         return status, code, named, headers, fields
     if status == 404:
@@ -149,13 +160,8 @@ def _framework(error: HTTPException) -> _Read:
     if status == 413:
         return status, code, "The body of the request is larger than this route takes.", headers, []
     if status == 405:
-        return (
-            status,
-            code,
-            f"This address does not take that method; it takes {headers.get('Allow', 'others')}.",
-            headers,
-            [],
-        )
+        taken = headers.get("allow", "others")  # the framework's spelling
+        return status, code, f"This address does not take that method; it takes {taken}.", headers, []
     if status >= 500:
         return status, code, "Something went wrong inside the platform.", headers, []
     return status, code, error.detail, headers, []

@@ -7,11 +7,16 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from services.api.wording import worded
 from shared.db import Row
 
 # Postgres keeps no NUL in text; a name of blanks cannot be told from another.
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\u0000]*[^\s\u0000][^\u0000]*$")]
-Description = Annotated[str, Meta(max_length=10_000, pattern=r"^[^\u0000]*$")]
+_NOT_BLANK = worded(
+    r"^[^\u0000]*[^\s\u0000][^\u0000]*$", "must have a character that can be seen, and no U+0000, which cannot be kept"
+)
+_NO_NUL = worded(r"^[^\u0000]*$", "must have no character U+0000, which cannot be kept")
+Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NOT_BLANK)]
+Description = Annotated[str, Meta(max_length=10_000, pattern=_NO_NUL)]
 
 
 class NewModel(msgspec.Struct, kw_only=True):

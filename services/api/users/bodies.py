@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request
 
 from services.api.problems import InvalidField
+from services.api.wording import field_and_words
 from shared.errors import Invalid, RequestError
 
 T = TypeVar("T")
@@ -67,10 +68,5 @@ def _convert(values: dict[str, Any], kind: type[T]) -> T:
 
 def field_of(error: msgspec.ValidationError) -> Invalid:
     """Name the field: msgspec says `Expected `str`, got `int` - at `$.username`` or `missing required field `x``."""
-    text = str(error)
-    message, _, place = text.partition(" - at `$.")
-    if place:
-        return InvalidField(place.rstrip("`"), message)
-    if "missing required field `" in text:
-        return InvalidField(text.split("`")[-2], "is missing")
-    return Invalid(text)
+    message, _, place = str(error).partition(" - at `$.")
+    return InvalidField(*field_and_words(place.rstrip("`") or "data", message))

@@ -7,13 +7,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from services.api.wording import worded
 from shared.db import Row
 from shared.statuses import VersionStatus
 
 VersionNumber = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9._+-]{1,64}$(?!\n)",
+        pattern=worded(r"^[A-Za-z0-9._+-]{1,64}$(?!\n)", "must be 1 to 64 of the characters A-Z a-z 0-9 . _ + -"),
         description="1 to 64 letters, digits and `. _ + -`; unique in the model",
     ),
 ]

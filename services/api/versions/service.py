@@ -39,11 +39,15 @@ async def readable_version(context: Context, user: User, version_id: UUID) -> Ro
     return row
 
 
-async def own_version(context: Context, user: User, version_id: UUID) -> Row:
+ONLY_OWNER_CHANGES = "This model is public: you may read and run it, but only its owner may change it."
+ONLY_OWNER_READS = "This model is public: you may read and run it; package and build log stay with its owner."
+
+
+async def own_version(context: Context, user: User, version_id: UUID, refusal: str = ONLY_OWNER_CHANGES) -> Row:
     """Return a version that the user may change; raises NotFound, or Forbidden for one of a public model."""
     row = await readable_version(context, user, version_id)
     if row["owner_id"] != user.id:
-        raise Forbidden("This model is public: you may read and run it; package and build log stay with its owner.")
+        raise Forbidden(refusal)
     return row
 
 
@@ -150,7 +154,7 @@ async def cancel(context: Context, user: User, version_id: UUID) -> Version:
 
 async def read_log(context: Context, user: User, version_id: UUID) -> str:
     """Return the whole build log so far; for the owner only."""
-    row = await own_version(context, user, version_id)
+    row = await own_version(context, user, version_id, ONLY_OWNER_READS)
     # A canceled build stores its log beside the row, within a second of the cancel.
     key = row["log_path"] or (f"logs/versions/{version_id}/{row['epoch']}.log" if row["finished_at"] else None)
     stored = await stored_log(context.storage, key, limit_bytes=context.limits.build_log_bytes)

@@ -22,6 +22,7 @@ async def test_nothing_there_and_the_wrong_method(api: httpx.AsyncClient) -> Non
     answer = await api.get("/api/users/login")
     problem(answer, 405, "METHOD_NOT_ALLOWED")
     assert "POST" in answer.headers["allow"]
+    assert "it takes POST" in answer.json()["detail"]
 
 
 async def test_a_body_that_is_no_json(sign_up: SignUp) -> None:
@@ -37,7 +38,11 @@ async def test_fields_are_named(sign_up: SignUp) -> None:
     assert "current_password" in missing["detail"]
     wrong = {"current_password": 1, "new_password": "long-enough"}
     answer = problem(await person.post("/api/users/me/password", json=wrong), 400, "INVALID_REQUEST")
-    assert answer["errors"][0]["field"] == "current_password"
+    assert answer["errors"] == [{"field": "current_password", "message": "must be a text, not a whole number"}]
+    blank = problem(await person.post("/api/models/", json={"name": " "}), 400, "INVALID_REQUEST")
+    assert blank["detail"].startswith("name: must have a character that can be seen")
+    nothing = problem(await person.post("/api/models/"), 400, "INVALID_REQUEST")
+    assert nothing["detail"] == "body: is missing; send a JSON object"
     nul = {"name": "a\u0000b", "description": "", "is_public": False}
     problem(await person.post("/api/models/", json=nul), 400, "INVALID_REQUEST")
 
@@ -49,7 +54,8 @@ async def test_a_body_that_is_too_large_gets_its_answer_while_it_is_still_coming
     client = await sign_up() if signed_in else api
     path = "/api/models/" if signed_in else "/api/users/register"
     body = json.dumps({"name": "x" * (20 << 20)}).encode()
-    problem(await client.post(path, content=body, headers=JSON), 413, "TOO_LARGE")
+    told = problem(await client.post(path, content=body, headers=JSON), 413, "TOO_LARGE")
+    assert "the 1048576 bytes" in told["detail"]
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 1 << 16):

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -99,11 +100,14 @@ class Supervisor:
             self._tell("ready")
 
     def _progress(self, name: str) -> Callable[[str], None]:
-        loop = asyncio.get_running_loop()
+        loop, home = asyncio.get_running_loop(), threading.get_ident()
 
         def say(line: str) -> None:
             log.info("progress", part=name, message=line)
-            loop.call_soon_threadsafe(lambda: self._tell("progress", name=name, line=line))
+            if threading.get_ident() == home:
+                self._tell("progress", name=name, line=line)  # at once: before the state that follows it
+            else:
+                loop.call_soon_threadsafe(lambda: self._tell("progress", name=name, line=line))
 
         return say
 

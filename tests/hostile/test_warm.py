@@ -290,3 +290,105 @@ async def test_a_job_inside_warms_the_process_up(fork: Warm) -> None:
     (await fork.run("import sys\ndef run(i, o):\n    sys.warmed = True\n    return {'a': 1}", inside=True)).ended(None)
     after = await fork.run("import sys\ndef run(i, o):\n    return {'a': hasattr(sys, 'warmed')}")
     assert after.ended(None).outcome.result == {"a": True}
+
+
+SHARING = """
+import fcntl, mmap, os, pathlib
+shared = mmap.mmap(-1, 4096)
+shared[:1] = b"0"
+table = open("/app/predict.py")
+pathlib.Path("/tmp/made-by-setup").write_text("mine")
+LOADED_AT = __import__("time").monotonic()
+def run(input_path, output_dir, params):
+    scope = {"LOADED_AT": LOADED_AT, "shared": shared, "table": table}
+    exec(compile(params["code"], "/app/trick.py", "exec"), scope)
+    return scope["run"](input_path, output_dir)
+"""
+
+
+async def test_open_files_stand_as_they_stood(
+    docker: aiodocker.Docker, spec: SandboxSpec, make_image: MakeImage, tmp_path: Path
+) -> None:
+    """A forked process has the very descriptors of the loaded one: position and flags are common to both."""
+    spec = msgspec.structs.replace(spec, image=await make_image({"predict.py": SHARING}), isolation=Isolation.FORK)
+    async with opened(docker, spec, tmp_path) as fork:
+        first = await loaded_at(fork)
+        read = "def run(i, o):\n    return {'read': len(table.read())}"
+        whole = len(SHARING)
+        for _ in range(2):
+            assert (await fork.run(read)).ended(None).outcome.result == {"read": whole}
+        await fork.run(
+            "import os\ndef run(i, o):\n    [os.set_blocking(fd, False) for fd in (1, 2, 4)]\n    return {'a': 1}"
+        )
+        assert (
+            await fork.run(
+                "import os\ndef run(i, o):\n    return {'blocking': [os.get_blocking(fd) for fd in (1, 2, 4)]}"
+            )
+        ).ended(None).outcome.result == {"blocking": [True] * 3}
+        assert await loaded_at(fork) == first
+
+
+async def test_memory_shared_with_the_loaded_process(
+    docker: aiodocker.Docker, spec: SandboxSpec, make_image: MakeImage, tmp_path: Path
+) -> None:
+    spec = msgspec.structs.replace(spec, image=await make_image({"predict.py": SHARING}), isolation=Isolation.FORK)
+    look = "def run(i, o):\n    return {'found': bytes(shared[:1]).decode()}"
+    async with opened(docker, spec, tmp_path) as fork:
+        first = await loaded_at(fork)
+        (await fork.run(look)).ended(None)
+        assert await loaded_at(fork) == first  # not written: not loaded anew
+        (await fork.run("def run(i, o):\n    shared[:1] = b'1'\n    return {'a': 1}")).ended(None)
+        assert (await fork.run(look)).ended(None).outcome.result == {"found": "0"}
+        assert await loaded_at(fork) != first
+
+
+async def test_a_pipe_of_the_loaded_process_carries_nothing_over(
+    docker: aiodocker.Docker, spec: SandboxSpec, make_image: MakeImage, tmp_path: Path
+) -> None:
+    source = (
+        SHARING.replace("scope = {", "scope = {'pipe': PIPE, ") + "PIPE = os.pipe()\nos.set_blocking(PIPE[0], False)\n"
+    )
+    spec = msgspec.structs.replace(spec, image=await make_image({"predict.py": source}), isolation=Isolation.FORK)
+    async with opened(docker, spec, tmp_path) as fork:
+        (await fork.run("import os\ndef run(i, o):\n    return {'a': os.write(pipe[1], b'x')}")).ended(None)
+        found = await fork.run("""
+            import os
+            def run(i, o):
+                try:
+                    return {"found": len(os.read(pipe[0], 9))}
+                except BlockingIOError:
+                    return {"found": 0}
+        """)
+        assert found.ended(None).outcome.result == {"found": 0}
+
+
+HUNTER = (
+    SHARING
+    + """
+import signal
+def hunt(*_):
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) not in (1, os.getpid()):
+            try:
+                parent = open(f"/proc/{name}/stat").read().rsplit(")", 1)[1].split()[1]
+                if parent == "1":
+                    os.kill(int(name), HOW)
+            except OSError:
+                pass
+signal.signal(signal.SIGALRM, hunt)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+"""
+)
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
+async def test_the_loaded_process_cannot_hunt_the_collector(
+    docker: aiodocker.Docker, spec: SandboxSpec, make_image: MakeImage, tmp_path: Path, how: str
+) -> None:
+    """It has the collector's uid. What it does to its own jobs is its fault, and never the platform's."""
+    source = HUNTER.replace("HOW", f"signal.{how}")
+    spec = msgspec.structs.replace(spec, image=await make_image({"predict.py": source}), isolation=Isolation.FORK)
+    many = "def run(i, o):\n    [open(f'{o}/{n}', 'wb').write(bytes(100000)) for n in range(20)]\n    return {'a': 1}"
+    async with opened(docker, spec, tmp_path) as fork:
+        for _ in range(5):
+            assert len((await fork.run(many)).ended(None).files) == 20

@@ -9,9 +9,11 @@ atexit handlers do not delay a job.
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import json
 import os
+import stat
 import struct
 import sys
 from types import CodeType, TracebackType
@@ -22,6 +24,8 @@ COMMANDS_FD, REPORTS_FD = 3, 4
 LOADED, RETURNED, FAULT, EXITED, SYNC, THREADS = b"L", b"V", b"X", b"E", b"Y", b"T"
 """As in frames.py, which this process cannot import."""
 DEPTH_MAX = 100
+SHARED_BYTES_MAX = 64 * 1024 * 1024
+"""Shared memory that is compared after each job; a model with more is loaded anew each time."""
 FRAMES_SHOWN = 20
 
 
@@ -51,13 +55,18 @@ def main() -> None:
         _report(LOADED, str(_threads()).encode())
     except BaseException as error:
         _fail(error, phase, options)
+    shared: Shared | None = None
     while True:
         command = json.loads(_read_command())
         if "sync" in command:
+            if shared is not None and not shared.is_whole():
+                os._exit(1)  # a job touched what it shares with this process: pid 1 loads the model anew
             _report(SYNC, command["sync"].encode())
         elif isolation == "fork" and not command["inside"]:
+            shared = shared or Shared()
             _fork(predict.run, command, options)
         else:
+            shared = None
             _run(predict.run, command, options)
             if isolation == "container":
                 os._exit(0)
@@ -109,6 +118,64 @@ def _fork(run: Any, job: dict[str, Any], options: dict[str, Any]) -> None:
     except ChildProcessError:  # the model ignores SIGCHLD
         status = 0
     _report(EXITED, str(status).encode())
+
+
+class Shared:
+    """What a forked process has in common with this one, not as a copy: open files and memory mapped as shared."""
+
+    def __init__(self) -> None:
+        self._files = self._look()
+        self._memory = _shared_memory()
+
+    def is_whole(self) -> bool:
+        """Put positions and flags of open files back; False when something else is not as it was."""
+        for fd, (flags, position, *_) in self._files.items():
+            fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+            if position is not None:
+                os.lseek(fd, position, os.SEEK_SET)
+        return self._look() == self._files and _shared_memory() == self._memory
+
+    def _look(self) -> dict[int, tuple[Any, ...]]:
+        found: dict[int, tuple[Any, ...]] = {}
+        for name in os.listdir("/proc/self/fd"):
+            fd = int(name)
+            try:
+                status, flags = os.fstat(fd), fcntl.fcntl(fd, fcntl.F_GETFL)
+            except OSError:
+                continue  # the listing itself
+            kind = stat.S_IFMT(status.st_mode)
+            if kind == stat.S_IFREG:
+                about = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+                found[fd] = (flags, os.lseek(fd, 0, os.SEEK_CUR), *about)
+            elif fd <= REPORTS_FD or kind in (stat.S_IFDIR, stat.S_IFCHR):
+                found[fd] = (flags, None)
+            else:
+                # whether a pipe or socket holds something, or what an eventfd counts, cannot be looked at
+                found[fd] = (flags, None, os.urandom(8))
+        return found
+
+
+def _shared_memory() -> list[bytes]:
+    """Each writable mapping that forked processes share, as a hash; files that nobody can write are left out."""
+    found = []
+    with open("/proc/self/maps") as file:
+        lines = [line.split(maxsplit=5) for line in file]
+    for words in lines:
+        path = words[5] if len(words) > 5 else ""
+        if words[1][3] != "s" or path.startswith(("/app/", "/opt/", "/usr/", "/lib")):
+            continue
+        start, end = (int(part, 16) for part in words[0].split("-"))
+        if words[1][0] != "r" or end - start > SHARED_BYTES_MAX:
+            found.append(os.urandom(8))
+            continue
+        import ctypes
+        import hashlib
+
+        digest = hashlib.blake2b(f"{words[0]} {words[1]}".encode())
+        for at in range(start, end, 1 << 20):
+            digest.update(ctypes.string_at(at, min(1 << 20, end - at)))
+        found.append(digest.digest())
+    return found
 
 
 def _threads() -> int:

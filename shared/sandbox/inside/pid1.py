@@ -12,6 +12,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from shared.sandbox.inside import frames
@@ -20,7 +21,7 @@ from shared.sandbox.inside.evidence import counters
 from shared.sandbox.inside.frames import Decoder
 from shared.sandbox.inside.identity import HARNESS_UID, become_harness
 from shared.sandbox.inside.process import FRAME_BYTES, IN, OUT, READ_BYTES, WRITABLE, Model
-from shared.sandbox.inside.spawn import in_fresh_process, kill_all
+from shared.sandbox.inside.spawn import held, in_fresh_process, kill_all
 from shared.sandbox.inside.traces import empty_out, foreign_memory
 from shared.sandbox.inside.wire import send, to_json, write_all
 
@@ -152,7 +153,8 @@ class Harness:
                 collect(OUT, 1, files_max=job["output_files"], bytes_max=job["output_bytes"])
             return model.tidy() if keep else 0
 
-        touched = in_fresh_process(clear)
+        with held(model.pid) if keep else nullcontext():
+            touched = in_fresh_process(clear)
         if keep and touched:
             kill_all(self._wake)
         if keep and not touched:

@@ -10,7 +10,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from shared.sandbox.inside.evidence import tasks
@@ -20,6 +20,7 @@ BASE_PYTHON, MODEL_PYTHON = "/usr/local/bin/python", "/opt/venv/bin/python"
 PIPE_BYTES = 1 << 20
 KILL_S = 10.0
 QUIET_S = 2.0
+HOLD_S = 2.0
 DEAD_MAX = 8
 
 
@@ -107,11 +108,16 @@ def kill_others(keep: int, wake: int, reap: Callable[[], None]) -> bool:
 
 def _is_dead(pid: int) -> bool:
     """Whether a process is only waited for; one that is gone meanwhile counts as alive until the next look."""
+    return _state(pid) in "ZX"
+
+
+def _state(pid: int) -> str:
+    """The letter of proc(5): R, S, T, Z…; `?` for one that is gone."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] in "ZX"
+            return file.read().rsplit(")", 1)[1].split()[0]
     except (OSError, IndexError):
-        return False
+        return "?"
 
 
 def _threads(pid: int) -> int:
@@ -119,6 +125,24 @@ def _threads(pid: int) -> int:
         return len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         return 0
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[None]:
+    """Hold a loaded process with all its threads while a fresh process of the same uid is at work.
+
+    It could otherwise stop or kill that one, and pid 1 would wait for ever or take it for a fault of its own.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        until = time.monotonic() + HOLD_S
+        while _state(pid) not in "TtZX":
+            if time.monotonic() > until:
+                raise SystemExit("the model's process cannot be held")
+            select.select([], [], [], 0.0002)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def in_fresh_process(work: Callable[[], int | None]) -> int:

@@ -11,7 +11,7 @@ import os
 import stat
 
 from shared.sandbox.inside.collector import wipe
-from shared.sandbox.inside.spawn import read_from_fresh_process
+from shared.sandbox.inside.spawn import held, read_from_fresh_process
 
 OUT = "/workspace/out"
 FOLDERS = ["/tmp", "/dev/shm"]  # noqa: S108
@@ -26,7 +26,9 @@ class Trace:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._files: Files | None = json.loads(read_from_fresh_process(lambda: json.dumps(_files()).encode()))
+        with held(pid):
+            found = read_from_fresh_process(lambda: json.dumps(_files()).encode())
+        self._files: Files | None = json.loads(found)
         self._process = _process(pid)
 
     def process_is_whole(self) -> bool:

@@ -148,7 +148,8 @@ class Session:
         finally:
             log.finish()
             outcome.log_truncated = log.truncated
-        seen = msgspec.json.decode(frame[1], type=ends.Evidence)
+        # json's own reader: the model's words may hold halves of surrogate pairs, which msgspec's refuses
+        seen = msgspec.convert(json.loads(frame[1]), ends.Evidence)
         outcome.timings.update(load=round(seen.load_ms, 2), run=round(seen.run_ms, 2))
         outcome.peak_memory_bytes = seen.peak
         code, message = ends.judge(seen, self._spec)

@@ -134,3 +134,35 @@ async def test_child_that_comes_back_out_of_run_does_not_answer(run: Run) -> Non
         return {"who": "parent"}
     """
     assert (await run(code)).outcome.result == {"who": "parent"}
+
+
+NOT_OURS = {
+    "threads without end": ("T", b"Infinity", "NO_RESULT"),
+    "threads of many digits": ("T", b"9" * 5000, "NO_RESULT"),
+    "a fault with no number": ("X", b'{"kind": "raised", "x": NaN}', "MODEL_ERROR"),
+    "a fault with half a character": ("X", b'{"kind": "raised", "text": "\\ud800"}', "MODEL_ERROR"),
+    "a deep fault": ("X", b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}", "MODEL_ERROR"),
+    "a fault that is a list": ("X", b"[1]", "NO_RESULT"),
+    "an exit without end": ("E", b"1e999", None),
+}
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+async def test_forged_report_is_the_models_fault_and_never_the_platforms(run: Run, what: str) -> None:
+    kind, payload, code = NOT_OURS[what]
+    forge = f"""
+    import os, struct, time
+    def run(i, o):
+        os.write(4, struct.pack(">cI", {kind.encode()!r}, {len(payload)}) + {payload!r})
+        time.sleep(0.2)
+        return {{"a": 1}}
+    """
+    assert (await run(forge)).outcome.code == code
+
+
+async def test_error_in_a_file_whose_name_is_no_text(run: Run) -> None:
+    code = """
+    def run(i, o):
+        exec(compile("raise ValueError('no')", "/app/\\udc80.py", "exec"))
+    """
+    (await run(code)).ended("MODEL_ERROR", "ValueError: no")

@@ -90,7 +90,7 @@ class Model:
         try:
             for kind, payload in self.report.feed(data):
                 self._take(kind, payload)
-        except (frames.ProtocolError, ValueError, TypeError, RecursionError):
+        except (frames.ProtocolError, ValueError, TypeError, OverflowError, RecursionError):
             return False  # the model itself wrote here
         return bool(data)
 
@@ -106,7 +106,7 @@ class Model:
             self.result = payload
             self._stop_clock()
         elif kind == frames.FAULT:
-            self.fault = dict(json.loads(payload))
+            self.fault = _plain(dict(json.loads(payload)))
             self._stop_clock()
         elif kind == frames.EXITED and self._forked:
             self.status = int(json.loads(payload))
@@ -203,3 +203,10 @@ class Model:
             "load_ms": self.load_s * 1000,
             "run_ms": self.run_s * 1000,
         }
+
+
+def _plain(fault: dict[str, Any]) -> dict[str, Any]:
+    """Texts, booleans and lists of texts alone: anything else is no word of ours and could not be passed on."""
+    plain = {name: value for name, value in fault.items() if isinstance(value, str | bool)}
+    lists = {name: value for name, value in fault.items() if isinstance(value, list)}
+    return plain | {name: [item for item in value if isinstance(item, str)] for name, value in lists.items()}

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         ("jobs", "jobs, newest first"),
         ("dead-letters", "messages that were delivered too often"),
     ):
-        add(name, text).add_argument("--limit", type=int, default=50, help="rows to show (default 50)")
+        add(name, text).add_argument("--limit", type=_count, default=50, help="rows to show (default 50)")
     add("disk", "bytes by model, and free room")
     add("queue", "what has not ended, and what waits on the bus")
     add("workers", "heartbeats of all services")
@@ -54,6 +54,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}: at least 1")
+    return number
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it was done, 1 with one line on stderr when not."""
     arguments = parser().parse_args(argv)
@@ -66,6 +73,9 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except (OSError, asyncpg.PostgresError, BotoCoreError, ClientError) as error:
         print(f"a part of the platform does not answer: {error or type(error).__name__} (make status)", file=sys.stderr)
+        return 1
+    except EOFError:
+        print("No answer: nothing was done.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,7 +1,7 @@
 """Tables on a terminal, JSON for programs."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ def rows(items: Sequence[Any], *, as_json: bool, empty: str) -> None:
     for column in plain[0]:
         numeric = all(isinstance(row[column], int | float | None) for row in plain)
         table.add_column(
-            _title(column), justify="right" if numeric else "left", overflow="fold", no_wrap=column == "id"
+            _title(column, plain[0]), justify="right" if numeric else "left", overflow="fold", no_wrap=column == "id"
         )
     for row in plain:
         table.add_row(*[Text(_cell(column, row[column])) for column in plain[0]])
@@ -57,7 +57,9 @@ def json(value: Any) -> None:
     print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str)).decode())
 
 
-def _title(column: str) -> str:
+def _title(column: str, columns: Iterable[str]) -> str:
+    if column.endswith("_s") and f"{column[:-2]}_at" in columns:
+        return "age"  # beside the moment itself
     for suffix in ("_bytes", "_s", "_at"):
         column = column.removesuffix(suffix)
     return column.replace("_", " ")

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import structlog
 
-from services.api.admin.__main__ import main
+from services.api.admin.__main__ import main, parser
 from services.api.users.passwords import Passwords
 from shared.db import Pool
 from shared.ids import new_id
@@ -129,7 +129,10 @@ async def test_looking(run: Run, world: World) -> None:
     assert {row["id"] for row in json.loads(done(await run("jobs", "--json")))} == {str(job), str(waiting)}
     assert len(json.loads(done(await run("jobs", "--json", "--limit", "1")))) == 1
     assert "SUCCEEDED" in done(await run("jobs"))
-    assert "QUEUED" in done(await run("queue"))
+    with pytest.raises(SystemExit):
+        parser().parse_args(["jobs", "--limit", "0"])
+    assert "QUEUED" in (shown := done(await run("queue")))
+    assert shown.splitlines()[0].split() == ["noun", "status", "count", "oldest", "age"]
     assert json.loads(done(await run("queue", "--json")))["items"][0]["count"] == 1
     assert "free on the data folder's disk" in done(await run("disk"))
     assert "No service has reported" in done(await run("workers"))

@@ -1,88 +1,178 @@
-// Every page at three widths, light and dark, into web/screenshots; also axe and the console. npm run screenshots [name…]
-import { mkdir, readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join } from "node:path";
-import { chromium } from "playwright-core";
-import { ids, pretend } from "./fixtures.mjs";
+// Every page and state at three widths, light and dark, from a running platform, into web/screenshots: npm run screenshots
+//   npm run screenshots -- model-ready jobs   only these
+// Seeds an account of its own with the example models; says what is too wide and what the console said.
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { Account, launch, operatorPassword, PASSWORD, root, signIn, url } from "./platform.mjs";
 
-const CSP =
-  "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: http://127.0.0.1:9; connect-src 'self' ws://127.0.0.1:* http://127.0.0.1:9; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
-const PAGES = [
-  ["landing", "/", { signedIn: false }],
-  ["login", "/login", { signedIn: false }],
-  ["register", "/register", { signedIn: false }],
-  ["dashboard", "/dashboard"],
-  ["dashboard-first", "/dashboard", { empty: true }],
-  ["models", "/models"],
-  ["models-empty", "/models", { empty: true }],
-  ["models-create", "/models?create=true"],
-  ["model-building", `/models/${ids.model}?version=${ids.building}`],
-  ["model-ready", `/models/${ids.model}?version=${ids.ready}`],
-  ["model-failed", `/models/${ids.model}?version=${ids.failed}`],
-  ["model-usage", `/models/${ids.model}?tab=usage`],
-  ["model-card", `/models/${ids.model}?tab=card`],
-  ["model-settings", `/models/${ids.model}?tab=settings`],
-  ["run", "/run"],
-  ["run-images", `/run?version=${ids.ready}`],
-  ["jobs", "/jobs"],
-  ["jobs-empty", "/jobs", { empty: true }],
-  ["job", `/jobs/${ids.succeeded}`],
-  ["job-failed", `/jobs/${ids.jobFailed}`],
-  ["job-running", `/jobs/${ids.running}`],
-  ["job-missing", "/jobs/nothing/here"],
-  ["account", "/account"],
-  ["admin", "/admin?tab=workers"],
+const WIDTHS = [
+  [390, 844],
+  [768, 1024],
+  [1440, 900],
 ];
-const WIDTHS = [390, 768, 1440];
-
-const server = createServer(async (request, response) => {
-  const path = new URL(request.url, "http://x").pathname;
-  const file = join("dist", extname(path) ? path : "index.html");
-  try {
-    response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": CSP });
-    response.end(await readFile(file));
-  } catch {
-    response.end();
-  }
-});
-await new Promise((done) => server.listen(0, "127.0.0.1", done));
-const origin = `http://127.0.0.1:${server.address().port}`;
-const axe = await readFile("node_modules/axe-core/axe.min.js", "utf8");
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
-await mkdir("screenshots", { recursive: true });
-
 const wanted = process.argv.slice(2);
 let faults = 0;
-for (const [name, path, options = {}] of PAGES.filter(([name]) => !wanted.length || wanted.includes(name))) {
-  for (const theme of ["light", "dark"]) {
-    const context = await browser.newContext({ colorScheme: theme, viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
-    await pretend(context, options);
-    const page = await context.newPage();
-    const say = (kind, text) => {
-      faults += 1;
-      console.log(`${name} ${theme}: ${kind}: ${text}`);
-    };
-    page.on("console", (message) => message.type() === "error" && !/40[14]/.test(message.text()) && say("console", message.text()));
-    page.on("pageerror", (error) => say("error", error.message));
-    await page.goto(origin + path, { waitUntil: "networkidle" });
-    for (const width of WIDTHS) {
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (wide > 0) say("layout", `${wide} px too wide at ${width}`);
-      await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png`, fullPage: width !== 768 && !/create|^jobs$/.test(name) });
-    }
-    // the driver runs this past the page's policy, as a debugger would
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-    for (const each of found.violations) {
-      if (["serious", "critical"].includes(each.impact)) say("axe", `${each.id}: ${each.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
-    }
-    await context.close();
+const say = (text) => console.log(text);
+const fault = (text) => {
+  faults += 1;
+  say(`fault: ${text}`);
+};
+
+async function filesOf(folder) {
+  const names = (await readdir(`${root}${folder}`)).filter((name) => !/\.(jpg|png)$/.test(name) && name !== "__pycache__");
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, new Uint8Array(await readFile(`${root}${folder}/${name}`))])));
+}
+
+async function seed(owner) {
+  const photo = new Uint8Array(await readFile(`${root}example-model/sample.jpg`));
+  const ids = {};
+  const ready = (version) => owner.until(`/api/models/versions/${version}`, "READY", "FAILED");
+  const gray = await owner.model("Grayscale", "Colours to grays: the example that comes with ClinAI.");
+  const faces = await owner.model("Face finder", "Finds faces with OpenCV's own cascade and returns boxes with scores.", true);
+  const segments = await owner.model("Colour regions", "Cuts a picture into regions of similar colour and returns their outlines.");
+  await owner.model("Cell counter", "Counts nuclei in stained tissue.");
+  say("seed: building three models");
+  const first = await owner.build(gray.id, "1.0.0", await filesOf("example-model"));
+  const found = await owner.build(faces.id, "2.1.0", await filesOf("docs/examples/faces"));
+  const cut = await owner.build(segments.id, "0.9.0", await filesOf("docs/examples/segments"));
+  for (const version of [first, found, cut]) await ready(version);
+  const bad = await owner.build(gray.id, "1.1.0", { "predict.py": "from PIL import Image\n\n\ndef run(path):\n    return {}\n", "requirements.txt": "Pillow\n" });
+  await ready(bad);
+  say("seed: running jobs");
+  const jobs = [];
+  for (let i = 0; i < 18; i += 1) jobs.push(await owner.job([first, found, cut][i % 3], photo));
+  const broken = await owner.job(first, new TextEncoder().encode("this is no image"));
+  for (const job of [...jobs, broken]) await owner.until(`/api/jobs/${job}`, "SUCCEEDED", "FAILED");
+  const shown = await owner.job(found, photo);
+  const regions = await owner.job(cut, photo);
+  for (const job of [shown, regions]) await owner.until(`/api/jobs/${job}`, "SUCCEEDED");
+  Object.assign(ids, { gray: gray.id, faces: faces.id, first, bad, found, shown, regions, broken, many: jobs.slice(0, 6).join() });
+  return ids;
+}
+
+const pages = (ids) => [
+  ["dashboard", "/dashboard"],
+  ["models", "/models"],
+  ["models-create", "/models?create=true"],
+  ["models-nothing", "/models?q=nothing+like+this"],
+  ["model-ready", `/models/${ids.gray}?version=${ids.first}`],
+  ["model-failed", `/models/${ids.gray}?version=${ids.bad}`],
+  ["model-upload", `/models/${ids.gray}?upload=true`],
+  ["model-usage", `/models/${ids.gray}?tab=usage`],
+  ["model-card", `/models/${ids.faces}?tab=card`],
+  ["model-settings", `/models/${ids.gray}?tab=settings`],
+  ["run", `/run?model=${ids.gray}`],
+  ["run-images", `/run?version=${ids.first}&sample=true`],
+  ["run-results", `/run?model=${ids.gray}&version=${ids.first}&jobs=${ids.many}`],
+  ["jobs", "/jobs"],
+  ["jobs-nothing", "/jobs?status=CANCELED"],
+  ["job", `/jobs/${ids.shown}`],
+  ["job-masks", `/jobs/${ids.regions}`],
+  ["job-failed", `/jobs/${ids.broken}`],
+  ["job-missing", "/jobs/00000000-0000-7000-8000-000000000000"],
+  ["account", "/account"],
+];
+const ADMIN = ["queue", "workers", "users", "dead", "disk"].map((tab) => [`admin-${tab}`, `/admin?tab=${tab}`]);
+const OUTSIDE = [
+  ["landing", "/"],
+  ["login", "/login"],
+  ["register", "/register"],
+  ["nowhere", "/nowhere"],
+];
+
+async function settle(page) {
+  await page.waitForLoadState("networkidle");
+  await page.evaluate(() => document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))));
+  await page.waitForTimeout(350);
+}
+
+async function shoot(page, name, theme) {
+  for (const [width, height] of WIDTHS) {
+    await page.setViewportSize({ width, height });
+    await settle(page);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) fault(`${name}: ${wide} px too wide at ${width}`);
+    await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png`, fullPage: width !== 768 && name !== "models-create" });
   }
 }
+
+async function open(browser, theme) {
+  const context = await browser.newContext({ colorScheme: theme, viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.on("console", (message) => message.type() === "error" && !/status of 40[14]/.test(message.text()) && fault(`${page.url()}: ${message.text()}`));
+  page.on("pageerror", (error) => fault(`${page.url()}: ${error.message}`));
+  return { context, page };
+}
+
+async function takeAll(browser, theme, list, user) {
+  const chosen = list.filter(([name]) => !wanted.length || wanted.includes(name));
+  if (!chosen.length) return;
+  const { context, page } = await open(browser, theme);
+  if (user) await signIn(page, user.name, user.password ?? PASSWORD);
+  for (const [name, path] of chosen) {
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.goto(url + path);
+    await shoot(page, name, theme);
+  }
+  await context.close();
+}
+
+/** States that last a moment only. */
+async function moments(browser, theme, owner, ids) {
+  const is = (name) => !wanted.length || wanted.includes(name);
+  const { context, page } = await open(browser, theme);
+  if (is("dashboard-first") || is("models-empty") || is("jobs-empty") || is("run-empty")) {
+    const fresh = await Account.make(`new${theme[0]}${Date.now().toString(36)}`);
+    await signIn(page, fresh.name);
+    for (const [name, path] of [["dashboard-first", "/dashboard"], ["models-empty", "/models"], ["jobs-empty", "/jobs"], ["run-empty", "/run"]]) {
+      await page.goto(url + path);
+      await shoot(page, name, theme);
+    }
+  }
+  await context.close();
+  const second = await open(browser, theme);
+  await signIn(second.page, owner.name);
+  await second.page.locator('[data-testid="connection"]:visible', { hasText: "Live" }).waitFor();
+  if (is("palette")) {
+    await second.page.keyboard.press("Control+k");
+    await second.page.getByRole("combobox").waitFor();
+    await shoot(second.page, "palette", theme);
+  }
+  if (is("model-building")) {
+    const slow = await owner.build(ids.gray, `1.2.0-${theme}`, { "predict.py": "import time\n\ntime.sleep(45)\n\n\ndef run(input_path: str, output_dir: str) -> dict:\n    return {}\n", "requirements.txt": "Pillow\nnumpy\n" });
+    await second.page.goto(`${url}/models/${ids.gray}?version=${slow}`);
+    await second.page.getByText("== Smoke test").waitFor({ timeout: 60_000 });
+    await second.page.waitForTimeout(1500);
+    await shoot(second.page, "model-building", theme);
+    await owner.api("POST", `/api/models/versions/${slow}/cancel`);
+    await owner.api("DELETE", `/api/models/versions/${slow}`);
+  }
+  if (is("loading")) {
+    await second.page.setViewportSize({ width: 1440, height: 900 });
+    await second.context.route(/\/api\/(jobs|models)\//, () => undefined);
+    await second.page.goto(`${url}/dashboard`, { waitUntil: "domcontentloaded" });
+    await second.page.getByRole("status", { name: "Loading" }).first().waitFor();
+    for (const [width, height] of WIDTHS) {
+      await second.page.setViewportSize({ width, height });
+      await second.page.waitForTimeout(200);
+      await second.page.screenshot({ path: `screenshots/loading-${width}-${theme}.png` });
+    }
+  }
+  await second.context.close();
+}
+
+const browser = await launch();
+await rm("screenshots", { recursive: true, force: true });
+await mkdir("screenshots", { recursive: true });
+const owner = await Account.make(`maria${Date.now().toString(36).slice(-4)}`);
+const ids = await seed(owner);
+for (const theme of ["light", "dark"]) {
+  say(`pages, ${theme}`);
+  await takeAll(browser, theme, OUTSIDE, null);
+  await takeAll(browser, theme, pages(ids), owner);
+  await takeAll(browser, theme, ADMIN, { name: "admin", password: operatorPassword() });
+  await moments(browser, theme, owner, ids);
+}
 await browser.close();
-server.close();
-console.log(faults ? `${faults} faults` : "no faults");
+if (process.env.KEEP_SEED === undefined) for (const { id, owner_id } of (await owner.api("GET", "/api/models/")).items) if (owner_id === (await owner.api("GET", "/api/users/me")).id) await owner.api("DELETE", `/api/models/${id}`);
+say(faults ? `${faults} faults` : "no faults");
 process.exitCode = faults ? 1 : 0;

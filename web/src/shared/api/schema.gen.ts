@@ -510,6 +510,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/models/{model_id}/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The same on the newest READY version of a model
+         * @description Queue a job on the version that was made last among those that are READY.
+         */
+        post: operations["predict_newest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/versions/{version_id}/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run an image through a version and wait for the result
+         * @description Queue a job like any other and answer it when it has ended; `?inline=true` gives small outputs at once.
+         */
+        post: operations["predict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/live/ticket": {
         parameters: {
             query?: never;
@@ -1089,6 +1129,52 @@ export interface components {
          * @enum {string}
          */
         PlatformStatus: "ok" | "starting" | "degraded" | "down";
+        /** Prediction */
+        Prediction: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            version_id: string;
+            /** Format: uuid */
+            user_id: string;
+            /** Format: uuid */
+            model_id: string;
+            model_name: string;
+            version_number: string;
+            status: components["schemas"]["JobStatus"];
+            rev: number;
+            result: {
+                [key: string]: unknown;
+            } | null;
+            result_omitted: boolean;
+            output_count: number;
+            timings: {
+                [key: string]: number;
+            };
+            error_code: string | null;
+            error_message: string | null;
+            deadline: string | null;
+            input_type: string | null;
+            input_size: number | null;
+            input_sha256: string | null;
+            queued_at: string | null;
+            started_at: string | null;
+            finished_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            params: {
+                [key: string]: unknown;
+            };
+            input_path: string | null;
+            input_url: string | null;
+            output_paths: string[];
+            /** Format: uuid */
+            job_id: string;
+            output_urls: string[];
+            outputs: components["schemas"]["Output"][];
+        };
         /** Queue */
         Queue: {
             items: components["schemas"]["QueueRow"][];
@@ -2358,6 +2444,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    predict_newest: {
+        parameters: {
+            query?: {
+                /** @description Parameters for `run()`, a JSON object */
+                params?: string | null;
+                inline?: boolean;
+                /** @description `cancel`: cancel the job when the client hangs up before its end */
+                on_disconnect?: string | null;
+            };
+            header?: {
+                /** @description `wait=N`: answer after N seconds at the latest (0 to 60, default 60) */
+                Prefer?: string | null;
+                /** @description The same key within 24 h stands for the same job */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The image as it is, of whatever type, or a form */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** @description A JSON object */
+                    params?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The job has ended, well or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description The wait is over and the job goes on; `Location` is where it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    predict: {
+        parameters: {
+            query?: {
+                /** @description Parameters for `run()`, a JSON object */
+                params?: string | null;
+                inline?: boolean;
+                /** @description `cancel`: cancel the job when the client hangs up before its end */
+                on_disconnect?: string | null;
+            };
+            header?: {
+                /** @description `wait=N`: answer after N seconds at the latest (0 to 60, default 60) */
+                Prefer?: string | null;
+                /** @description The same key within 24 h stands for the same job */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                version_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The image as it is, of whatever type, or a form */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** @description A JSON object */
+                    params?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The job has ended, well or not */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
+                };
+            };
+            /** @description The wait is over and the job goes on; `Location` is where it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Prediction"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

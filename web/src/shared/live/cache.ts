@@ -83,6 +83,9 @@ export function keepNewer(old: unknown, next: unknown): unknown {
   });
 }
 
+/** Rows that events may add before the list is read afresh in pages: a page left open must not grow for ever. */
+const FIRST_PAGE_MAX = 200;
+
 function matches(filter: JobFilter, job: Job): boolean {
   return (
     (!filter.status || filter.status.split(",").includes(job.status)) &&
@@ -146,7 +149,7 @@ function applyJob(client: QueryClient, next: Job, event: string): Job {
     } else if (query.state.data !== undefined) {
       if (filter.model_id && !named.model_id) void client.invalidateQueries({ queryKey: query.queryKey });
       else if (matches(filter, named)) {
-        prepend(client, query.queryKey, named);
+        if (prepend(client, query.queryKey, named) > FIRST_PAGE_MAX) void client.invalidateQueries({ queryKey: query.queryKey });
         // a row without its model's name is there at once, and named as soon as it was read
         if (!named.model_name) void client.invalidateQueries({ queryKey: query.queryKey });
       }
@@ -174,15 +177,19 @@ function namesOf(client: QueryClient, versionId: string): Pick<Job, "model_id" |
   return version && model && { model_id: model.id, model_name: model.name, version_number: version.version_number };
 }
 
-function prepend(client: QueryClient, key: readonly unknown[], job: Job): void {
+/** Put a job first; returns how long the first page is now. */
+function prepend(client: QueryClient, key: readonly unknown[], job: Job): number {
+  let length = 0;
   client.setQueryData(key, (data: InfiniteData<Page<Job>> | Page<Job> | undefined) => {
     if (!data) return data;
     if ("pages" in data) {
       const [first, ...rest] = data.pages;
+      length = (first?.items.length ?? 0) + 1;
       return first ? { ...data, pages: [{ ...first, items: [job, ...first.items] }, ...rest] } : data;
     }
     return { ...data, items: [job, ...data.items] };
   });
+  return length;
 }
 
 function removeFrom(client: QueryClient, key: readonly unknown[], id: string): void {

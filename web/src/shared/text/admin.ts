@@ -40,6 +40,7 @@ export const admin = {
   started: "Started",
   silent: "Silent",
   workerStates: { starting: "Starting", ready: "Ready", stopping: "Stopping" } as Record<string, string>,
+  account: "Account",
   access: "Access",
   enabled: "Enabled",
   disabled: "Disabled",

@@ -37,6 +37,7 @@ export const jobs = {
     setup: "Model load",
     run: "Run",
     collect: "Collect",
+    close: "Sandbox end",
     upload: "Upload",
     total: "Total",
   } as Record<string, string>,

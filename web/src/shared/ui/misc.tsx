@@ -158,7 +158,7 @@ export function PageHead({ crumbs, title, tab, aside, children }: HeadProps) {
           ))}
         </nav>
       )}
-      <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+      <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-3">
         <h1 className="min-w-0">{title}</h1>
         {aside && <div className="flex flex-wrap items-center gap-2">{aside}</div>}
       </div>

@@ -16,6 +16,11 @@ export interface Picture {
   height: number;
 }
 
+/** The raster outputs, the one that says most first: a label map or a small mask is rarely what one looks for. */
+export function pictures<T extends { content_type: string; size: number }>(outputs: readonly T[]): T[] {
+  return outputs.filter((output) => canShow(output.content_type)).sort((a, b) => b.size - a.size);
+}
+
 async function decode(source: Blob, asStored: boolean): Promise<Picture> {
   const bitmap = await createImageBitmap(source, { imageOrientation: asStored ? "none" : "from-image" });
   const { width, height } = bitmap;

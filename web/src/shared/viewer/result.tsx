@@ -15,7 +15,7 @@ import { JsonTree } from "@/shared/ui/json-tree";
 import { LogView } from "@/shared/ui/log";
 import { ErrorNote, Section, Skeleton } from "@/shared/ui/misc";
 import { OPEN_STATUS } from "@/shared/ui/status";
-import { canShow } from "./bitmaps";
+import { canShow, pictures } from "./bitmaps";
 import { Viewer } from "./viewer";
 
 interface Props {
@@ -35,9 +35,12 @@ export function JobResult({ jobId, failedTitle, onStepJob }: Props) {
   if (!job.data) return <Skeleton className="h-96" />;
   const running = OPEN_STATUS.includes(job.data.status);
   const list = outputs.data?.outputs ?? [];
-  const images = list.filter((output) => canShow(output.content_type));
+  const images = pictures(list);
   const shown = images.find((output) => output.name === picked) ?? images[0] ?? null;
-  const before = inputOf(jobId) ?? job.data.input_url ?? null;
+  const kept = inputOf(jobId);
+  // what is no image that a browser draws is not tried: the failure of the model says what it was
+  const stored = canShow(job.data.input_type) ? job.data.input_url : null;
+  const before = kept && canShow(kept.type) ? kept : (stored ?? null);
   const result = outputs.data?.result ?? job.data.result;
   const step = (by: number) => {
     const at = images.findIndex((output) => output.name === shown?.name);

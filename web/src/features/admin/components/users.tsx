@@ -46,8 +46,15 @@ export function UsersPanel() {
         id={(row) => row.id}
         empty={words.empty.users ?? ""}
         columns={[
-          { title: text.account.username, cell: (row) => <span className="font-medium">{row.username}</span> },
-          { title: text.account.email, cell: (row) => row.email },
+          {
+            title: words.account,
+            cell: (row) => (
+              <span className="grid">
+                <span className="truncate font-medium">{row.username}</span>
+                <span className="truncate text-xs text-muted">{row.email}</span>
+              </span>
+            ),
+          },
           { title: text.account.role, cell: (row) => text.account.roles[row.role] },
           { title: words.access, cell: (row) => (row.disabled_at ? <Mark tone="bad">{words.disabled}</Mark> : <Mark tone="good">{words.enabled}</Mark>) },
           { title: words.modelsCount, cell: (row) => row.models, number: true },

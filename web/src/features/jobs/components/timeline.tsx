@@ -15,15 +15,21 @@ const TONES: Record<string, string> = {
   setup: "bg-accent/55",
   run: "bg-accent",
   collect: "bg-muted/60",
+  close: "bg-muted/40",
   upload: "bg-muted",
 };
+// an object has no order of its own: this is the one things happen in
+const ORDER = Object.keys(TONES);
+const place = (name: string) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.indexOf("collect") - 0.5);
 const toneOf = (name: string) => TONES[name] ?? "bg-running";
 
 /** Where the time of a job went: one bar, and the same numbers as a list. */
 export function Timeline({ job }: { job: Job }) {
   const open = job.status === "QUEUED" || job.status === "RUNNING";
   const elapsed = useElapsed(job.queued_at ?? job.created_at, open);
-  const phases = Object.entries(job.timings ?? {}).filter(([name, ms]) => name !== "total" && ms >= 0);
+  const phases = Object.entries(job.timings ?? {})
+    .filter(([name, ms]) => name !== "total" && ms >= 0)
+    .sort(([a], [b]) => place(a) - place(b));
   const total = phases.reduce((sum, [, ms]) => sum + ms, 0);
   return (
     <div className="card grid gap-3 p-4">

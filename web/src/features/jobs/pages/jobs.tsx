@@ -2,7 +2,7 @@ import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { Ban, FilterX, ListChecks, RotateCcw } from "lucide-react";
-import { useEffect, useMemo, useRef } from "react";
+import { memo, useEffect, useMemo, useRef } from "react";
 import { api } from "@/shared/api/http";
 import { messageOf } from "@/shared/api/problem";
 import { jobsQuery, modelsQuery } from "@/shared/api/queries";
@@ -44,7 +44,7 @@ export function JobsPage() {
   return (
     <>
       <PageHead title={text.jobs.title} />
-      <div className="mb-4 flex flex-wrap gap-2">
+      <div className="mb-4 flex flex-wrap gap-2 max-md:grid max-md:grid-cols-3">
         <BareSelect label={text.jobs.state} value={search.status ?? ""} onChange={set("status")}>
           <option value="">{text.jobs.anyState}</option>
           {STATES.map((state) => (
@@ -53,7 +53,7 @@ export function JobsPage() {
             </option>
           ))}
         </BareSelect>
-        <BareSelect label={text.jobs.model} value={search.model ?? ""} onChange={set("model")} className="max-w-52">
+        <BareSelect label={text.jobs.model} value={search.model ?? ""} onChange={set("model")} className="md:max-w-52">
           <option value="">{text.jobs.anyModel}</option>
           {models.data?.items.map((model) => (
             <option key={model.id} value={model.id}>
@@ -77,11 +77,7 @@ export function JobsPage() {
       ) : items.length ? (
         <>
           <JobRows items={items} />
-          {jobs.hasNextPage && (
-            <Button className="mt-4" busy={jobs.isFetchingNextPage} onClick={() => void jobs.fetchNextPage()}>
-              {text.common.more}
-            </Button>
-          )}
+          {jobs.hasNextPage && <More busy={jobs.isFetchingNextPage} onMore={() => void jobs.fetchNextPage()} />}
         </>
       ) : filtered ? (
         <Empty icon={<FilterX aria-hidden />} title={text.jobs.noMatch} line={text.jobs.noMatchLine}>
@@ -98,11 +94,33 @@ export function JobsPage() {
   );
 }
 
-const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] md:gap-x-5";
+/** The next page comes before its end is reached; the button is there for whoever does not scroll. */
+function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
+  const ref = useRef<HTMLDivElement>(null);
+  const more = useRef(onMore);
+  more.current = onMore;
+  useEffect(() => {
+    const element = ref.current;
+    if (!element || busy) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && more.current(), { rootMargin: "1200px" });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [busy]);
+  return (
+    <div ref={ref} className="mt-4 h-11">
+      <Button busy={busy} onClick={onMore}>
+        {text.common.more}
+      </Button>
+    </div>
+  );
+}
+
+const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] md:gap-x-5";
 
 /** A thousand rows are a list of which twenty are in the page. */
 function JobRows({ items }: { items: Job[] }) {
   const box = useRef<HTMLDivElement>(null);
+  const act = useAct();
   const rows = useWindowVirtualizer({ count: items.length, estimateSize: () => ROW, overscan: 8, scrollMargin: box.current?.offsetTop ?? 0, getItemKey: (i) => items[i]?.id ?? i });
   useEffect(() => rows.measure(), [rows]);
   return (
@@ -124,7 +142,7 @@ function JobRows({ items }: { items: Job[] }) {
           return (
             job && (
               <div key={row.key} className="absolute inset-x-0 top-0 h-[57px]" style={{ transform: `translateY(${row.start - rows.options.scrollMargin}px)` }}>
-                <Row job={job} />
+                <Row job={job} busy={act.isPending && act.variables.id === job.id} onAct={act.mutate} />
               </div>
             )
           );
@@ -134,15 +152,16 @@ function JobRows({ items }: { items: Job[] }) {
   );
 }
 
-function Row({ job }: { job: Job }) {
-  const open = job.status === "QUEUED" || job.status === "RUNNING";
-  const cancel = useMutation({
-    mutationFn: () => api.post(`/api/jobs/${job.id}/cancel`),
-    onError: (error) => toast({ tone: "bad", title: text.common.failed, line: messageOf(error) }),
-  });
-  const again = useMutation({
-    mutationFn: () => runAgain(job.id),
-    onSuccess: (jobId) =>
+/** Cancel what runs, run again what ended. */
+function useAct() {
+  return useMutation({
+    mutationFn: async (job: Job) => {
+      if (job.status === "QUEUED" || job.status === "RUNNING") await api.post(`/api/jobs/${job.id}/cancel`);
+      else return runAgain(job.id);
+      return null;
+    },
+    onSuccess: (jobId, job) => {
+      if (!jobId) return;
       toast({
         tone: "info",
         title: text.jobs.restarted(jobName(job)),
@@ -151,23 +170,39 @@ function Row({ job }: { job: Job }) {
             {text.common.open}
           </Link>
         ),
-      }),
+      });
+    },
     onError: (error) => toast({ tone: "bad", title: text.common.failed, line: messageOf(error) }),
   });
+}
+
+interface RowProps {
+  job: Job;
+  busy: boolean;
+  onAct: (job: Job) => void;
+}
+
+/** A row is light: hundreds a second are made and dropped while somebody scrolls. */
+const Row = memo(function Row({ job, busy, onAct }: RowProps) {
+  const open = job.status === "QUEUED" || job.status === "RUNNING";
   return (
     <div role="row" className={`${GRID} relative h-14 border-b border-line hover:bg-sunken`}>
       <span role="cell">
         <JobThumb job={job} />
       </span>
-      <span role="cell" className="max-md:order-3 max-md:text-right">
+      <span role="cell" className="max-md:hidden">
         <StatusBadge status={job.status} />
       </span>
       <span role="cell" className="min-w-0">
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block truncate font-medium after:absolute after:inset-0">
           {jobName(job)}
         </Link>
-        <span className="block truncate text-xs text-muted tnum md:hidden">
-          <Time at={job.created_at} /> · {duration(job.timings?.total)}
+        <span className="mt-0.5 flex items-center gap-2 text-xs text-muted tnum md:hidden">
+          <StatusBadge status={job.status} />
+          <span className="truncate">
+            {job.timings?.total !== undefined && `${duration(job.timings.total)} · `}
+            <Time at={job.created_at} />
+          </span>
         </span>
       </span>
       <span role="cell" className="truncate font-mono text-xs text-muted max-md:hidden">
@@ -179,14 +214,14 @@ function Row({ job }: { job: Job }) {
       <span role="cell" className="truncate text-sm text-muted max-md:hidden">
         <Time at={job.created_at} />
       </span>
-      <span role="cell" className="max-md:order-4">
+      <span role="cell">
         {open ? (
-          <IconButton label={text.jobs.cancel} className="relative z-10" disabled={cancel.isPending} onClick={() => cancel.mutate()}>
+          <IconButton label={text.jobs.cancel} className="relative z-10" disabled={busy} onClick={() => onAct(job)}>
             <Ban size={15} aria-hidden />
           </IconButton>
         ) : (
           job.status !== "UPLOADING" && (
-            <IconButton label={text.jobs.rerun} className="relative z-10" disabled={again.isPending} onClick={() => again.mutate()}>
+            <IconButton label={text.jobs.rerun} className="relative z-10" disabled={busy} onClick={() => onAct(job)}>
               <RotateCcw size={15} aria-hidden />
             </IconButton>
           )
@@ -194,4 +229,4 @@ function Row({ job }: { job: Job }) {
       </span>
     </div>
   );
-}
+});

@@ -1,0 +1,177 @@
+// The page's numbers, measured in chromium against a running platform, as JSON on stdout: npm run bench
+//   BENCH_SOAK_S  seconds of the memory run (default 60)
+import { readFileSync } from "node:fs";
+import { Account, launch, root, signIn, url } from "./platform.mjs";
+
+const SOAK_S = Number(process.env.BENCH_SOAK_S ?? 60);
+/** Pixels a second. */
+const SPEED = 6_000;
+const LINES = 10_000;
+const JOBS = 1_000;
+const CHATTY = `def run(input_path: str, output_dir: str) -> dict:
+    for i in range(${LINES}):
+        print(f"\\x1b[32mstep\\x1b[0m {i:05d}: loss {1 / (i + 1):.6f}, learning rate 0.001, batch of 32 images")
+    return {"lines": ${LINES}}
+`;
+const say = (text) => process.stderr.write(`${text}\n`);
+const round = (value, digits = 1) => Number(value.toFixed(digits));
+const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ?? 0;
+
+/** Largest contentful paint, blocking time and layout shift of one cold visit, and what JavaScript it took. */
+async function visit(browser, path, state) {
+  const context = await browser.newContext({ viewport: { width: 1350, height: 940 }, ...(state && { storageState: state }) });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const seen = { lcp: 0, cls: 0, tasks: [] };
+    Object.assign(window, { seen });
+    const on = (type, work) => new PerformanceObserver((list) => list.getEntries().forEach(work)).observe({ type, buffered: true });
+    on("largest-contentful-paint", (entry) => (seen.lcp = entry.startTime));
+    on("layout-shift", (entry) => (seen.cls += entry.hadRecentInput ? 0 : entry.value));
+    on("longtask", (entry) => seen.tasks.push(entry.duration));
+  });
+  await page.goto(url + path, { waitUntil: "networkidle" });
+  await page.waitForTimeout(1000);
+  const found = await page.evaluate(() => {
+    const scripts = performance.getEntriesByType("resource").filter((each) => /\.js(\?|$)/.test(each.name));
+    return { ...window.seen, fcp: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0, js: scripts.reduce((sum, each) => sum + each.encodedBodySize, 0) };
+  });
+  await context.close();
+  return { fcp_ms: found.fcp, lcp_ms: found.lcp, tbt_ms: found.tasks.reduce((sum, ms) => sum + Math.max(0, ms - 50), 0), cls: found.cls, js_gzip_kb: found.js / 1024 };
+}
+
+async function vitals(browser, path, state) {
+  const runs = [];
+  for (let i = 0; i < 3; i += 1) runs.push(await visit(browser, path, state));
+  return Object.fromEntries(Object.keys(runs[0]).map((name) => [name, round(quantile(runs.map((run) => run[name]), 0.5), name === "cls" ? 4 : 1)]));
+}
+
+/** Scroll an element (or the window) as fast as a finger flings it for three seconds and time each frame. */
+async function scrollRun(page, selector) {
+  const session = await page.context().newCDPSession(page);
+  // processor time, not time on the clock: other work on this machine does not count
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const spent = async () => (await session.send("Performance.getMetrics")).metrics.find((each) => each.name === "TaskDuration").value;
+  const began = await spent();
+  const run = await page.evaluate(async ([wanted, speed]) => {
+    const target = wanted ? document.querySelector(wanted) : document.scrollingElement;
+    const height = target.scrollHeight - target.clientHeight;
+    const frames = [];
+    await new Promise((done) => {
+      let first = 0;
+      let last = 0;
+      const frame = (now) => {
+        if (!first) first = now;
+        if (last) frames.push(now - last);
+        last = now;
+        target.scrollTop = Math.min(height, (speed * (now - first)) / 1000);
+        if (now - first < 3000 && target.scrollTop < height) requestAnimationFrame(frame);
+        else done();
+      };
+      requestAnimationFrame(frame);
+    });
+    return { frames, height };
+  }, [selector, SPEED]);
+  const cpu_ms = ((await spent()) - began) * 1000;
+  await session.detach();
+  return { ...run, cpu_ms };
+}
+
+const smooth = ({ frames, height, cpu_ms }) => ({
+  fps: round((1000 * frames.length) / frames.reduce((sum, each) => sum + each, 0)),
+  frame_p95_ms: round(quantile(frames, 0.95)),
+  frame_max_ms: round(Math.max(...frames)),
+  cpu_ms_a_frame: round(cpu_ms / frames.length, 2),
+  height_px: height,
+});
+
+async function heap(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  const nodes = (await session.send("Memory.getDOMCounters")).nodes;
+  await session.detach();
+  return { mb: usedSize / 1024 ** 2, nodes };
+}
+
+const photo = readFileSync(`${root}example-model/sample.jpg`);
+const owner = await Account.make(`bench${Date.now().toString(36)}`);
+say("a model that prints 10,000 lines");
+const model = await owner.model("Chatty");
+const version = await owner.build(model.id, "1.0.0", { "predict.py": CHATTY, "requirements.txt": "" });
+await owner.until(`/api/models/versions/${version}`, "READY", "FAILED");
+const chatty = await owner.job(version, photo);
+await owner.until(`/api/jobs/${chatty}`, "SUCCEEDED", "FAILED");
+say("1,000 jobs");
+for (let made = 0; made < JOBS; made += 20) await Promise.all(Array.from({ length: 20 }, () => owner.api("POST", "/api/jobs/", { version_id: version })));
+
+const browser = await launch();
+const signed = await browser.newContext();
+const page = await signed.newPage();
+await signIn(page, owner.name);
+say("vitals");
+const result = { landing: await vitals(browser, "/") };
+// each visit takes a copy of the session: a refresh cookie is good once
+for (const [name, path] of [["dashboard", "/dashboard"], ["model", `/models/${model.id}`], ["job", `/jobs/${chatty}`], ["jobs", "/jobs"]]) {
+  const runs = [];
+  for (let i = 0; i < 3; i += 1) {
+    const context = await browser.newContext();
+    const login = await context.newPage();
+    await signIn(login, owner.name);
+    runs.push(await visit(browser, path, await context.storageState()));
+    await context.close();
+  }
+  result[name] = Object.fromEntries(Object.keys(runs[0]).map((key) => [key, round(quantile(runs.map((run) => run[key]), 0.5), key === "cls" ? 4 : 1)]));
+}
+
+say("scrolling 10,000 log lines");
+await page.setViewportSize({ width: 1350, height: 940 });
+await page.goto(`${url}/jobs/${chatty}`);
+await page.getByText(`${LINES.toLocaleString("en")} lines`).waitFor();
+await page.locator("[role=log]").scrollIntoViewIfNeeded();
+result.log_scroll = { lines: LINES, ...smooth(await scrollRun(page, "[role=log]")) };
+
+say("scrolling 1,000 jobs");
+await page.goto(`${url}/jobs`);
+const table = page.getByRole("table", { name: "Jobs" });
+await table.waitFor();
+for (let tries = 0; tries < 200; tries += 1) {
+  if (Number(await table.getAttribute("aria-rowcount")) > JOBS) break;
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await page.waitForTimeout(100);
+}
+const rows = Number(await table.getAttribute("aria-rowcount")) - 1;
+await page.evaluate(() => scrollTo(0, 0));
+await page.waitForTimeout(500);
+result.jobs_scroll = { rows, ...smooth(await scrollRun(page, null)) };
+
+say(`memory over ${SOAK_S} s of events`);
+await page.goto(`${url}/jobs`);
+await page.locator('[data-testid="connection"]:visible', { hasText: "Live" }).waitFor();
+const events = async (until) => {
+  let count = 0;
+  while (Date.now() < until) {
+    const { job_id } = await owner.api("POST", "/api/jobs/", { version_id: version });
+    await owner.api("POST", `/api/jobs/${job_id}/cancel`);
+    count += 1;
+  }
+  return count;
+};
+// the list fills to its bound and the engine compiles what it will, before anything is compared
+await events(Date.now() + SOAK_S * 333);
+await page.waitForTimeout(1500);
+const before = await heap(page);
+const count = await events(Date.now() + SOAK_S * 667);
+await page.waitForTimeout(1500);
+const after = await heap(page);
+result.memory = {
+  events: count,
+  heap_before_mb: round(before.mb, 2),
+  heap_after_mb: round(after.mb, 2),
+  bytes_an_event: Math.round(((after.mb - before.mb) * 1024 ** 2) / Math.max(1, count)),
+  dom_nodes_before: before.nodes,
+  dom_nodes_after: after.nodes,
+};
+await browser.close();
+await owner.api("DELETE", `/api/models/${model.id}`);
+process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);

@@ -56,3 +56,19 @@ it("patches versions in their model's list", () => {
   applyEvent(client, event("version.building", { ...version, rev: 2, status: "BUILDING" }));
   expect(client.getQueryData<Page<Version>>(keys.modelVersions("m1"))?.items[0]?.status).toBe("BUILDING");
 });
+
+it("names a new job from what the page has read, and asks for the list where it cannot", () => {
+  client.setQueryData(keys.jobs(), list(job({ id: "j0", version_id: "v1", model_id: "m1", model_name: "Gray", version_number: "1.0" })));
+  client.setQueryData(keys.jobs({ model_id: "m1" }), list());
+  expect(applyEvent(client, event("job.submitted", job({})))).toMatchObject({ model_name: "Gray", version_number: "1.0", model_id: "m1" });
+  expect([listed(), listed({ model_id: "m1" })]).toEqual([["j1 QUEUED", "j0 QUEUED"], ["j1 QUEUED"]]);
+  applyEvent(client, event("job.submitted", job({ id: "j2", version_id: "elsewhere" }), 2));
+  expect(listed({ model_id: "m1" })).toEqual(["j1 QUEUED"]);
+  expect(client.getQueryState(keys.jobs({ model_id: "m1" }))?.isInvalidated).toBe(true);
+});
+
+it("reads a list afresh before events make its first page endless", () => {
+  client.setQueryData(keys.jobs(), list(...Array.from({ length: 200 }, (_, i) => job({ id: `old${i}`, model_id: "m1", model_name: "Gray", version_number: "1" }))));
+  applyEvent(client, event("job.submitted", job({})));
+  expect(client.getQueryState(keys.jobs())?.isInvalidated).toBe(true);
+});

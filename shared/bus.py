@@ -82,6 +82,11 @@ class BusConnection:
 
     nc: Client
     js: JetStreamContext
+    replicas: int = 1
+
+    async def ensure_streams(self) -> None:
+        """Make the streams that are missing: a server that lost its disk comes back without any."""
+        await ensure_streams(self.js, self.replicas)
 
 
 async def _connect(settings: Bus, name: str) -> Client:
@@ -126,7 +131,7 @@ async def open_bus(settings: Bus, name: str) -> AsyncIterator[BusConnection]:
     try:
         js = client.jetstream(timeout=5, publish_async_max_pending=2000)
         await ensure_streams(js, settings.replicas)
-        yield BusConnection(client, js)
+        yield BusConnection(client, js, settings.replicas)
     finally:
         client.clinai_stopping.set()  # type: ignore[attr-defined]
         await client.close()

@@ -5,11 +5,14 @@ Every service that has the database runs these; guarded updates make it harmless
 
 import asyncio
 import re
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
 import structlog
+from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import FetchTimeoutError, NotFoundError
 
 from shared import transitions
 from shared.bus import BusConnection
@@ -26,6 +29,7 @@ _transitions = load_queries("transitions")
 _workers = load_queries("workers")
 
 STREAM_DAYS = 7
+ADVISORY_WAIT_S = 20.0
 TRIM_EVERY = 500
 """Sweeps between two trims of the outbox."""
 
@@ -95,7 +99,10 @@ _OBJECT = re.compile(r"^(?:version|job)\.\w+\.[0-9a-f-]{36}\.([0-9a-f-]{36})$")
 
 
 async def collect_dead_letters(pool: Pool, bus: BusConnection) -> None:
-    """Turn JetStream's advisories into rows that an operator can read and redrive; runs for ever."""
+    """Turn JetStream's advisories into rows that an operator can read and redrive; runs for ever.
+
+    Whoever looks for the consumer finds out that the bus has lost its streams, and makes them anew.
+    """
     config = ConsumerConfig(
         durable_name="dead-letters",
         ack_policy=AckPolicy.EXPLICIT,
@@ -109,13 +116,21 @@ async def collect_dead_letters(pool: Pool, bus: BusConnection) -> None:
             try:
                 while True:
                     try:
-                        [message] = await subscription.fetch(1, timeout=60, heartbeat=10)
-                    except TimeoutError:
+                        [message] = await subscription.fetch(1, timeout=ADVISORY_WAIT_S, heartbeat=ADVISORY_WAIT_S / 4)
+                    except FetchTimeoutError:
+                        continue
+                    except TimeoutError:  # no heartbeat: the bus is away, or the consumer is gone
+                        await subscription.consumer_info()
                         continue
                     await _store_dead_letter(pool, bus, msgspec.json.decode(message.data, type=_Advisory))
                     await message.ack_sync()
             finally:
                 await subscription.unsubscribe()
+        except NotFoundError:
+            log.error("the bus has lost its streams; making them anew")
+            with suppress(NatsError, OSError):
+                await bus.ensure_streams()
+            await asyncio.sleep(1)
         except Exception as error:
             log.warning("dead-letter collector will try again", error=repr(error))
             await asyncio.sleep(5)

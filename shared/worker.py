@@ -41,6 +41,17 @@ SILENT_FETCHES = 2
 MAX_DELIVER = 20
 RETRY_DELAY_MAX_S = 30.0
 FINISH_TRIES = 8
+DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # it is shutting down, or starting up again
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock with the sweeper ends one of the two
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of a query
+    OSError,
+    TimeoutError,
+)
+"""What a database raises that a second try may find well."""
 
 ended = Counter("clinai_work_ended_total", "Builds and jobs that came to an end here", ["noun", "status", "code"])
 running = Gauge("clinai_work_running", "Builds and jobs running here", ["noun"])
@@ -117,7 +128,8 @@ class Worker:
         self._discard = discard
         self._failure = failure
         self._settled = settled
-        self._handling: dict[UUID, asyncio.Task[None]] = {}
+        self._handling: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+        """By id and epoch: who lost a lease may meet its own successor here."""
         self._fetching: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._stopping = False
@@ -252,7 +264,7 @@ class Worker:
         if row is not None:
             claim = Claim(self._noun, row)
             task = asyncio.create_task(self._attempt(claim, message), name=f"{self._noun}-{object_id}")
-            self._handling[object_id] = task
+            self._handling[claim.id, claim.epoch] = task
             await asyncio.wait([task])
             if not task.cancelled() and (error_ := task.exception()):
                 log.error("worker failed outside the handler; the lease will run out", exc_info=error_)
@@ -261,9 +273,10 @@ class Worker:
 
     async def _on_canceled(self, message: Msg) -> None:
         with suppress(ValueError):
-            task = self._handling.get(UUID(message.subject.rsplit(".", 1)[-1]))
-            if task is not None:
-                task.cancel()
+            canceled = UUID(message.subject.rsplit(".", 1)[-1])
+            for (object_id, _), task in list(self._handling.items()):
+                if object_id == canceled:
+                    task.cancel()
 
     # -- one claimed object ---------------------------------------------------------------------------------------
 
@@ -279,7 +292,7 @@ class Worker:
                 await self._outbox.publish(claim.id)
                 finish = await self._handle(claim)
             except asyncio.CancelledError:
-                self._handling.pop(claim.id, None)
+                self._handling.pop((claim.id, claim.epoch), None)
                 if self._stopping:
                     await self._hand_back(claim, delay_s=0.0)
                 else:
@@ -289,16 +302,16 @@ class Worker:
                 log.info("stopped: canceled, or owned by somebody newer")
                 return
             except Exception as error:
-                self._handling.pop(claim.id, None)
+                self._handling.pop((claim.id, claim.epoch), None)
                 await self._retry_later(claim, error)
                 return
             # From here on a cancel must not interrupt the commit; the guard decides who wins.
-            self._handling.pop(claim.id, None)
+            self._handling.pop((claim.id, claim.epoch), None)
             crashpoint(f"{self._noun}.handled")
             await self._commit(claim, finish)
             duration.labels(self._noun).observe(time.monotonic() - started)
         finally:
-            self._handling.pop(claim.id, None)
+            self._handling.pop((claim.id, claim.epoch), None)
             keeper.cancel()
 
     async def _keep(self, claim: Claim, message: Msg, task: asyncio.Task[None]) -> None:
@@ -308,13 +321,14 @@ class Worker:
                 held = await transitions.renew(
                     self._pool, self._noun, id=claim.id, epoch=claim.epoch, lease_s=self._work.lease_s
                 )
-                await message.in_progress()
             except Exception as error:
                 log.warning("lease not renewed; trying again", error=repr(error))
                 continue
-            if not held and claim.id in self._handling:
+            if not held and (claim.id, claim.epoch) in self._handling:
                 task.cancel()
                 return
+            with suppress(Exception):  # a bus that is away delivers again, and the row decides
+                await message.in_progress()
 
     async def _commit(self, claim: Claim, finish: Finish) -> None:
         """Write the end. After a lost answer the retry finds the row already moved, and by whom."""
@@ -323,7 +337,7 @@ class Worker:
             try:
                 row = await transitions.move(self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish)
                 break
-            except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            except DATABASE_AWAY as error:
                 log.warning("end not written yet; trying again", error=repr(error), tries=tries)
                 await asyncio.sleep(min(5.0, 0.25 * 2**tries))
         else:

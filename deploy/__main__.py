@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except ModuleNotFoundError as error:
         print(f"error: {error.name} is not installed: run `uv sync --extra embedded`", file=sys.stderr)
+    except ConnectionError as error:
+        print(f"error: {error}; start it with `make up`", file=sys.stderr)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
@@ -104,9 +106,9 @@ def _command(args: argparse.Namespace) -> int:
             show.logs(platform, args.part, args.n, follow=not args.no_follow)
         case "reset":
             if not args.yes:
-                answer = input(f"remove {platform.data} with all models, jobs and accounts? Type yes: ")
-                if answer.strip() != "yes":
-                    raise LauncherError("nothing was removed")
+                print(f"remove {platform.data} with all models, jobs and accounts? Type yes: ", end="", flush=True)
+                if sys.stdin.readline().strip() != "yes":
+                    raise LauncherError("nothing was removed; only the answer `yes`, or --yes, removes it")
             launch.reset(platform, say)
         case "part":
             for reply in control.ask(platform.control_socket, {"op": args.action, "part": args.name}):

@@ -101,7 +101,7 @@ class UserService:
 
     async def login(self, context: Context, body: Login, *, address: str, user_agent: str) -> Issued:
         """Start a session; raises Unauthorized (INVALID_CREDENTIALS), Forbidden (disabled) or RateLimited."""
-        row = await _queries.find_by_name(context.pool, username=body.username.replace("\0", ""))
+        row = None if "\0" in body.username else await _queries.find_by_name(context.pool, username=body.username)
         if not await self._is_right(row, body.username, body.password, address):
             raise Unauthorized("Name or password is wrong.", code="INVALID_CREDENTIALS")
         assert row is not None
@@ -130,7 +130,8 @@ class UserService:
 
         Attempts at one account from one address come one after the other: else many at once would all pass the count.
         """
-        key = f"{username.lower()}\n{address}"
+        # the account itself where there is one: no other way of writing its name gives further attempts
+        key = f"{row['id'] if row else username.lower()}\n{address}"
         async with self._locks[hash(key) % LOCKS]:
             self._failures.check(key)
             right = await self._passwords.verify(row["hashed_password"] if row else None, password[:4096])

@@ -106,6 +106,19 @@ async def test_failed_logins_by_account_and_address(api: httpx.AsyncClient) -> N
     assert {answer.status_code for answer in answers} == {200}
 
 
+@pytest.mark.parametrize("spelling", ["ida\0", "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}da"])
+async def test_no_spelling_of_a_name_gives_more_attempts(api: httpx.AsyncClient, spelling: str) -> None:
+    """Names that the database or a clean-up takes for the account's own count as the account's."""
+    (await api.post("/api/users/register", json={**register(0), "username": "ida"})).raise_for_status()
+    for _ in range(10):
+        await api.post("/api/users/login", json={"username": "ida", "password": "not the one"})
+    answers = [
+        await api.post("/api/users/login", json={"username": spelling + "\0" * n, "password": PASSWORD})
+        for n in range(3)
+    ]
+    assert 200 not in {answer.status_code for answer in answers}
+
+
 async def test_requests_by_user(parts: TestPlatform, pool: Pool) -> None:
     async with (
         serving({**parts.environ, "CLINAI_REQUESTS_PER_SECOND": "5"}) as origin,

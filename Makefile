@@ -15,6 +15,8 @@ T ?=
 S ?=
 A ?= --help
 NAME ?=
+# test processes at once, each with platforms of its own: most of a test's time is waiting
+WORKERS ?= 3
 # Debian packages that `make system-packages` installs; the browser tests of web/ need a Chromium
 SYSTEM_PACKAGES ?= chromium
 
@@ -81,7 +83,7 @@ system-packages: ## install Debian packages the browser tests need: SYSTEM_PACKA
 
 .PHONY: test tests
 test tests: .venv/.dev engine $(if $(T),,web-test) ## run all tests, those of the web page first (T=path for a part)
-	@$(PY) -m pytest $(TESTS)
+	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile) $(TESTS)
 
 .PHONY: lint
 lint: .venv/.dev web/node_modules/.stamp ## ruff, mypy, import directions, schema.sql, eslint, TypeScript

@@ -76,6 +76,23 @@ class JobEvent(msgspec.Struct, kw_only=True):
     updated_at: datetime | None = None
 
 
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the outbox holds it, at its first emission."""
+
+    id: UUID
+    object_id: UUID
+    rev: int
+    subject: str
+    data: bytes
+    traceparent: str
+    time: datetime
+
+    @property
+    def type(self) -> str:
+        """`<noun>.<verb>`."""
+        return ".".join(self.subject.split(".", 2)[:2])
+
+
 def subject(noun: Noun, status: str, owner_id: UUID | str, object_id: UUID | str) -> str:
     """Return the subject of the event that a state change to `status` makes."""
     return f"{noun}.{VERBS[noun][status]}.{owner_id}.{object_id}"

@@ -78,6 +78,7 @@ async def _serve(service: str, instance: settings.Instance, make: MakeWorker, sl
         storage = await stack.enter_async_context(open_storage(load(settings.Storage)))
         docker = await stack.enter_async_context(open_engine(engine))
         outbox = Outbox(pool, bus)
+        stack.push_async_callback(outbox.settle)
         parts = Parts(
             worker=name,
             instance=instance,

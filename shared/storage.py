@@ -6,6 +6,7 @@ to the internal endpoint.
 
 import asyncio
 import hashlib
+import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 CHUNK_BYTES = MIB
+PART_BYTES = 8 * MIB
+ONE_PUT_BYTES = MIB
+"""A file up to this size is read whole and sent at once."""
 MULTIPART_DAYS = 1
 SAFE_TYPES = frozenset(
     {
@@ -79,6 +83,11 @@ class ObjectTooLarge(Exception):
     """The object is larger than the limit given."""
 
 
+def _whole(path: Path) -> bytes | None:
+    """The bytes of a small file, just written and so in memory anyway; None for a larger one."""
+    return path.read_bytes() if path.stat().st_size <= ONE_PUT_BYTES else None
+
+
 def _missing(error: ClientError) -> bool:
     return error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412)
 
@@ -123,7 +132,13 @@ class ObjectStore:
                         "Filter": {"Prefix": "quarantine/"},
                         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": MULTIPART_DAYS},
                         "Expiration": {"Days": MULTIPART_DAYS + 1},
-                    }
+                    },
+                    {
+                        "ID": "unfinished-inputs",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": "inputs/"},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": MULTIPART_DAYS},
+                    },
                 ]
             },
         )
@@ -237,7 +252,29 @@ class ObjectStore:
 
     async def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
         """Store a file under a key; large ones go in parts."""
-        await self._s3.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
+        if (data := _whole(path)) is not None:
+            await self.put(key, data, content_type=content_type)
+        else:
+            await self._s3.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
+
+    async def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> None:
+        """Store an open file, from its start, under a key: part by part, one in memory at a time."""
+        file.seek(0)
+        upload_id = (await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type))[
+            "UploadId"
+        ]
+        parts: list[dict[str, Any]] = []
+        try:
+            while data := await asyncio.to_thread(file.read, PART_BYTES):
+                number = len(parts) + 1
+                answer = await self._s3.upload_part(
+                    Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=io.BytesIO(data)
+                )
+                parts.append({"number": number, "etag": answer["ETag"]})
+            await self.complete_multipart(key, upload_id, parts)
+        except BaseException:
+            await self.abort_multipart(key, upload_id)
+            raise
 
     async def delete(self, *keys: str) -> None:
         """Delete objects; those that are not there do not matter."""

@@ -3,15 +3,18 @@
     row = await transitions.move(pool, "job", "claim_job", id=…, worker=…, lease_s=30)
     await outbox.publish(row["id"])
 
+    moved = await transitions.move_event(pool, "job", "claim_job", …)      # when the event before is known to have left
+    await outbox.send(moved.event)
+
 `None` means that no row moved: somebody else was first, and the caller has nothing to do.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from shared.db import Connection, Pool, Row, load_queries
-from shared.events import Noun, job_event, subject, version_event
+from shared.events import Event, Noun, job_event, subject, version_event
 from shared.ids import new_id
 from shared.tracing import current_traceparent
 
@@ -19,33 +22,53 @@ _queries = load_queries("transitions")
 _outbox = load_queries("outbox")
 
 
-async def record_event(connection: Connection, noun: Noun, row: Row, *, delay_s: float = 0.0) -> None:
+class Moved(NamedTuple):
+    """A row that has moved, and the event of it that is in the outbox."""
+
+    row: Row
+    event: Event
+
+
+async def record_event(connection: Connection, noun: Noun, row: Row, *, delay_s: float = 0.0) -> Event:
     """Write the event of the state that `row` has just entered; call it inside the transaction of the change.
 
     With `delay_s` the relay sends it that much later: how a retry waits without holding a slot.
     """
     body = version_event(row) if noun == "version" else job_event(row)
-    subject_ = subject(noun, row["status"], body.owner_id, body.id)
-    await _outbox.add_event(
-        connection,
+    event = Event(
         id=new_id(),
         object_id=row["id"],
         rev=row["rev"],
-        subject=subject_,
-        type=".".join(subject_.split(".")[:2]),
-        data=msgspec.to_builtins(body),
+        subject=subject(noun, row["status"], body.owner_id, body.id),
+        data=msgspec.json.encode(body),
         traceparent=current_traceparent(),
+        time=row["updated_at"],  # now() of this transaction, as the outbox row's created_at
+    )
+    await _outbox.add_event(
+        connection,
+        id=event.id,
+        object_id=event.object_id,
+        rev=event.rev,
+        subject=event.subject,
+        type=event.type,
+        data=msgspec.Raw(event.data),
+        traceparent=event.traceparent,
         delay_s=delay_s,
     )
+    return event
 
 
 async def move(pool: Pool, noun: Noun, query: str, *, delay_s: float = 0.0, **parameters: Any) -> Row | None:
     """Run one guarded transition of `transitions.sql` and record its event; None when no row moved."""
+    moved = await move_event(pool, noun, query, delay_s=delay_s, **parameters)
+    return None if moved is None else moved.row
+
+
+async def move_event(pool: Pool, noun: Noun, query: str, *, delay_s: float = 0.0, **parameters: Any) -> Moved | None:
+    """Do as `move` does and return the event, too, for `Outbox.send`."""
     async with pool.acquire() as connection, connection.transaction():
         row: Row | None = await getattr(_queries, query)(connection, **parameters)
-        if row is not None:
-            await record_event(connection, noun, row, delay_s=delay_s)
-        return row
+        return None if row is None else Moved(row, await record_event(connection, noun, row, delay_s=delay_s))
 
 
 async def move_many(pool: Pool, noun: Noun, query: str, **parameters: Any) -> list[Row]:

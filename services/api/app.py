@@ -18,6 +18,7 @@ from services.api.health.controller import HealthController
 from services.api.jobs.controller import JobController
 from services.api.live.controller import LiveController
 from services.api.models.controller import ModelController
+from services.api.predict.controller import PredictController
 from services.api.problems import problem_response
 from services.api.reference import openapi_config
 from services.api.security import Gate, open_context
@@ -35,6 +36,7 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     ModelController,
     VersionController,
     JobController,
+    PredictController,
     LiveController,
     AdminController,
     HealthController,

@@ -6,6 +6,7 @@ from uuid import UUID
 import aiodocker
 import msgspec
 
+from services.api.predict.ends import JobEnds
 from shared import settings
 from shared.bus import BusConnection
 from shared.db import Pool
@@ -35,6 +36,7 @@ class Context:
     pool: Pool
     bus: BusConnection
     outbox: Outbox
+    ends: JobEnds
     storage: ObjectStore
     docker: aiodocker.Docker
     instance: settings.Instance

@@ -14,6 +14,7 @@ import aiodocker
 import structlog
 
 from services.api.context import Context
+from services.api.predict.ends import hearing
 from shared import settings
 from shared.bus import BusConnection, open_bus
 from shared.db import Pool, open_pool
@@ -86,11 +87,14 @@ class Gateway:
             )
             await self._until("storage", lambda: storage.prepare_bucket())
             outbox = Outbox(pool, bus)
+            stack.push_async_callback(outbox.settle)
+            ends = await stack.enter_async_context(hearing(pool, bus))
             await self._until("postgres", lambda: stack.enter_async_context(self._beat(pool, name)))
             self.context = Context(
                 pool=pool,
                 bus=bus,
                 outbox=outbox,
+                ends=ends,
                 storage=storage,
                 docker=docker,
                 instance=self.instance,

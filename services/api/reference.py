@@ -118,6 +118,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag("users", "Accounts, tokens and signed-in devices"),
             Tag("models", "Models and who may see them"),
             Tag("versions", "Packages, their builds and logs"),
+            Tag("predict", "An image in, the result out, in one call"),
             Tag("jobs", "Images through a model"),
             Tag("live", "Tickets for the WebSocket /ws"),
             Tag("health", "How the platform is"),

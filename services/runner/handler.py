@@ -156,7 +156,8 @@ class JobHandler:
 
     async def settled(self, claim: Claim) -> None:
         """The end is written: the quarantined upload is not needed for a retry any more."""
-        await self._parts.storage.delete(claim.row["upload_key"])
+        if not claim.row["input_path"]:  # a prediction's input was never there
+            await self._parts.storage.delete(claim.row["upload_key"])
 
     def failure(self, claim: Claim, reason: str) -> Finish:
         """The end of a job that the platform could not finish before its deadline."""

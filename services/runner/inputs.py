@@ -6,10 +6,10 @@ import msgspec
 
 from shared.codes import JobCode
 from shared.db import Row
-from shared.errors import JobError
+from shared.errors import JobError, PlatformFault
 from shared.sandbox import sniff_image
 from shared.settings import Limits
-from shared.storage import ObjectChanged, ObjectStore, ObjectTooLarge
+from shared.storage import Fetched, ObjectChanged, ObjectStore, ObjectTooLarge
 
 SNIFF_BYTES = 64
 
@@ -28,9 +28,14 @@ class Input(msgspec.Struct, frozen=True):
 async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limits) -> Input:
     """Stream the upload to a file, hash it, keep it under its hash, and sniff its type.
 
-    Raises JobError: CONTENT_CHANGED when the object is not the one that `run` saw, INPUT_TOO_LARGE.
+    The input of a prediction is there already (`input_path`): it is read and checked, not copied.
+
+    Raises JobError: CONTENT_CHANGED when the object is not the one that `run` saw, INPUT_TOO_LARGE. Raises
+    PlatformFault when what the platform itself has stored is not there or differs.
     """
     path = folder / "input"
+    if row["input_path"]:
+        return await _fetch_stored(storage, row, path)
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
         key = f"inputs/sha256/{got.sha256}"
@@ -44,6 +49,21 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
         raise JobError(
             JobCode.INPUT_TOO_LARGE, f"the input is larger than {limits.input_bytes} bytes; send a smaller image"
         ) from None
+    return _known(path, key, got)
+
+
+async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:
+    key = row["input_path"]
+    try:
+        got = await storage.fetch(key, path, limit_bytes=row["input_size"])
+    except (ObjectChanged, ObjectTooLarge):
+        raise PlatformFault(f"the stored input {key} is gone or has grown") from None
+    if got.sha256 != row["input_sha256"]:
+        raise PlatformFault(f"the stored input {key} is not what was stored")
+    return _known(path, key, got)
+
+
+def _known(path: Path, key: str, got: Fetched) -> Input:
     with path.open("rb") as file:
         extension, content_type = sniff_image(file.read(SNIFF_BYTES))
     return Input(path, key, got.size, got.sha256, extension, content_type)

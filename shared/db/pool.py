@@ -29,6 +29,13 @@ async def _prepare(connection: Any) -> None:
         )
 
 
+async def _leave_as_is(connection: Any) -> None:
+    """Nothing of ours changes a session, so the round trip that would reset it is saved.
+
+    asyncpg itself ends a transaction that was left open before it calls this.
+    """
+
+
 async def open_pool(settings: Database) -> Pool:
     """Open the pool; jsonb columns take and give plain Python values. Close it with `await pool.close()`."""
     pool = await asyncpg.create_pool(
@@ -37,6 +44,7 @@ async def open_pool(settings: Database) -> Pool:
         max_size=settings.pool_max,
         command_timeout=settings.command_timeout_s,
         init=_prepare,
+        reset=_leave_as_is,
     )
     assert pool is not None
     return pool

@@ -66,6 +66,8 @@ CREATE TABLE public.jobs (
     finished_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    idempotency_key text,
+    request_hash bytea,
     CONSTRAINT jobs_status_check CHECK ((status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text])))
 );
 
@@ -322,6 +324,12 @@ ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
 
 --
+-- Name: jobs_idempotency_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX jobs_idempotency_idx ON public.jobs USING btree (user_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+--
 -- Name: jobs_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -476,4 +484,5 @@ ALTER TABLE ONLY public.versions
 --
 
 INSERT INTO public.schema_migrations (version) VALUES
-    ('20261124090000');
+    ('20261124090000'),
+    ('20261124161500');

@@ -7,13 +7,14 @@ from uuid import UUID
 from shared.db import load_queries
 from shared.removal.found import Grace, Orphan
 from shared.removal.parts import WithParts
-from shared.removal.remove import unused_paths
+from shared.removal.remove import drop_unused, unused_paths
 from shared.storage import Listed
 
 _queries = load_queries("removal")
 
 PREFIXES = ("quarantine/", "packages/sha256/", "inputs/sha256/", "jobs/", "logs/jobs/", "logs/versions/")
 """Everything that ClinAI writes; what lies elsewhere in the bucket is not ours to judge."""
+CONTENT_ADDRESSED = ("packages/", "inputs/")
 DELETE_AT_ONCE = 500
 MISSING_SHOWN = 20
 
@@ -55,8 +56,10 @@ async def delete(parts: WithParts, some: list[Orphan]) -> list[Orphan]:
     for start in range(0, len(some), DELETE_AT_ONCE):
         batch = {orphan.name: orphan for orphan in some[start : start + DELETE_AT_ONCE]}
         still = await _unreferenced(parts, [Listed(o.name, o.bytes, _ANY_TIME) for o in batch.values()])
-        await parts.storage.delete(*still)
-        gone += [batch[key] for key in still]
+        shared = {key: batch[key].bytes for key in still if key.startswith(CONTENT_ADDRESSED)}
+        plain = [key for key in still if key not in shared]
+        await parts.storage.delete(*plain)
+        gone += [batch[key] for key in (*plain, *await drop_unused(parts, dict(shared)))]
     return gone
 
 
@@ -80,8 +83,8 @@ async def _unreferenced(parts: WithParts, entries: list[Listed]) -> dict[str, tu
     if not entries:
         return found
     keys = [entry.key for entry in entries]
-    sizes: dict[str, int | None] = {e.key: e.size for e in entries if e.key.startswith(("packages/", "inputs/"))}
-    unused = set(await unused_paths(parts, sizes)) if sizes else set()
+    sizes: dict[str, int | None] = {e.key: e.size for e in entries if e.key.startswith(CONTENT_ADDRESSED)}
+    unused = set(await unused_paths(parts.pool, sizes)) if sizes else set()
     uploads = {row["upload_key"] async for row in _queries.uploads_in_use(parts.pool, keys=keys)}
     owners = {UUID(match.group(2)) for key in keys if (match := _OF_EPOCH.match(key))}
     rows = [row async for row in _queries.jobs_by_id(parts.pool, ids=list(owners))]

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from nats.errors import Error as NatsError
 
 from shared import transitions
-from shared.db import Connection, Row, load_queries
+from shared.db import Connection, Pool, Row, load_queries
 from shared.errors import Conflict
 from shared.events import EVENTS, LOGS
 from shared.removal.images import drop_images
@@ -182,20 +182,33 @@ async def _delete_objects(parts: WithParts, gone: _Gone, removed: Removed) -> No
     keys = [row["upload_key"] for row in (*gone.versions, *gone.jobs)]
     sizes = {row["package_path"]: row["package_size"] for row in gone.versions if row["package_path"]}
     sizes |= {row["input_path"]: row["input_size"] for row in gone.jobs if row["input_path"]}
-    free = await unused_paths(parts, sizes)
-    await storage.delete(*keys, *free)
-    removed.objects += len(free)
+    await storage.delete(*keys)
+    removed.objects += len(await drop_unused(parts, sizes))
 
 
-async def unused_paths(parts: WithParts, sizes: dict[str, int | None]) -> list[str]:
+async def drop_unused(parts: WithParts, sizes: dict[str, int | None]) -> list[str]:
+    """Delete those of the content-addressed objects that are not needed; return their keys.
+
+    A prediction stores its input before its row: it waits for this to end, and stores it again if it is gone.
+    """
+    if not sizes:
+        return []
+    async with parts.pool.acquire() as connection, connection.transaction():
+        await _queries.hold_paths(connection, paths=list(sizes))
+        free = await unused_paths(connection, sizes)
+        await parts.storage.delete(*free)
+    return free
+
+
+async def unused_paths(database: Pool | Connection, sizes: dict[str, int | None]) -> list[str]:
     """Those of the content-addressed keys (with their sizes) that no row refers to and no worker may be copying to.
 
     A worker looks whether the key exists before it writes the key into its row; between the two it can only be told
     by the size of its upload. What is kept for its sake alone is the orphan search's.
     """
-    in_use = {row["path"] async for row in _queries.paths_in_use(parts.pool, paths=list(sizes))}
+    in_use = {row["path"] async for row in _queries.paths_in_use(database, paths=list(sizes))}
     known = [size for size in sizes.values() if size is not None]
-    copying = {row["size"] async for row in _queries.sizes_under_way(parts.pool, sizes=known)}
+    copying = {row["size"] async for row in _queries.sizes_under_way(database, sizes=known)}
     return [path for path, size in sizes.items() if path not in in_use and size not in copying]
 
 

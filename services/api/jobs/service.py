@@ -63,7 +63,7 @@ async def create(context: Context, user: User, new: NewJob, origin: str) -> JobU
     """
     version = await readable_version(context, user, new.version_id)
     if version["status"] in (VersionStatus.FAILED, VersionStatus.CANCELED):
-        raise _not_ready(version["status"])
+        raise not_ready(version["status"])
     size = len(msgspec.json.encode(new.params))
     if size > PARAMS_BYTES_MAX:
         raise Invalid(f"params: {size} bytes as JSON; the limit is {PARAMS_BYTES_MAX} bytes")
@@ -91,7 +91,7 @@ async def create(context: Context, user: User, new: NewJob, origin: str) -> JobU
 
 async def find(context: Context, user: User, job_id: UUID, origin: str) -> Job:
     """Return one job."""
-    return _answer(context, await own_job(context, user, job_id), origin)
+    return answer(context, await own_job(context, user, job_id), origin)
 
 
 async def page(context: Context, user: User, wanted: JobFilter, *, limit: int, cursor: str | None) -> Page[JobItem]:
@@ -128,7 +128,7 @@ async def run(context: Context, user: User, job_id: UUID, origin: str) -> Job:
     if not row["may_run"]:
         raise Forbidden("The owner of this model has made it private; it cannot be run any more.")
     if row["version_status"] != VersionStatus.READY:
-        raise _not_ready(row["version_status"])
+        raise not_ready(row["version_status"])
     found = await look_at(
         context.storage,
         row["upload_key"],
@@ -165,13 +165,25 @@ async def cancel(context: Context, user: User, job_id: UUID, origin: str) -> Job
     row = await own_job(context, user, job_id)
     if moved is None and row["status"] != JobStatus.CANCELED:
         raise Conflict(f"This job is {row['status']} already; nothing is left to cancel.", code="ALREADY_ENDED")
-    return _answer(context, row, origin)
+    return answer(context, row, origin)
 
 
 async def outputs(context: Context, user: User, job_id: UUID, origin: str) -> Outputs:
     """Return result and signed downloads; empty lists before the end and after a failure."""
     row = await own_job(context, user, job_id)
-    found = [
+    found = downloads(context, row, origin)
+    return Outputs(
+        job_id=job_id,
+        status=JobStatus(row["status"]),
+        result=row["result"],
+        output_urls=[output.url for output in found],
+        outputs=found,
+    )
+
+
+def downloads(context: Context, row: Row, origin: str) -> list[Output]:
+    """Return a job's outputs, each with a signed URL."""
+    return [
         Output(
             name=output["name"],
             url=context.storage.presign_get(
@@ -186,13 +198,6 @@ async def outputs(context: Context, user: User, job_id: UUID, origin: str) -> Ou
         )
         for output in row["outputs"]
     ]
-    return Outputs(
-        job_id=job_id,
-        status=JobStatus(row["status"]),
-        result=row["result"],
-        output_urls=[output.url for output in found],
-        outputs=found,
-    )
 
 
 async def read_log(context: Context, user: User, job_id: UUID) -> str:
@@ -210,13 +215,15 @@ async def remove(context: Context, user: User, job_id: UUID) -> None:
     await remove_job(context, job_id)
 
 
-def _not_ready(status: str) -> Conflict:
+def not_ready(status: str) -> Conflict:
+    """The error for a version that cannot run (yet)."""
     return Conflict(
         f"The version is {status}, not READY: a job runs on a version that has been built.", code="VERSION_NOT_READY"
     )
 
 
-def _answer(context: Context, row: Row, origin: str) -> Job:
+def answer(context: Context, row: Row, origin: str) -> Job:
+    """Make the answer about one job."""
     url = None
     if row["input_path"]:
         type_ = row["input_type"] or "application/octet-stream"

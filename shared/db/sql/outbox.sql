@@ -15,6 +15,10 @@ FOR UPDATE;
 -- The bus has acknowledged these emissions.
 UPDATE outbox SET published_at = now() WHERE id = ANY (:ids);
 
+-- name: mark_sent!
+-- The bus has acknowledged the first emission of these; one that was emitted anew meanwhile is left alone.
+UPDATE outbox SET published_at = now() WHERE id = ANY (:ids) AND published_at IS NULL AND emission = 1;
+
 -- name: objects_to_relay
 -- Objects with events that nobody published at once (the process died between commit and publish).
 SELECT DISTINCT object_id

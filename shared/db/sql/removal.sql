@@ -59,6 +59,12 @@ SELECT package_path AS path FROM versions WHERE package_path = ANY (:paths)
 UNION
 SELECT input_path FROM jobs WHERE input_path = ANY (:paths);
 
+-- name: hold_paths!
+-- Keep predictions from referring to these keys until the transaction ends (predict.sql); in order, so that two
+-- removals do not wait for each other.
+SELECT pg_advisory_xact_lock(hashtextextended(path, 0))
+FROM (SELECT path FROM unnest(:paths::text[]) AS given (path) ORDER BY hashtextextended(path, 0)) AS ordered;
+
 -- name: sizes_under_way
 -- Sizes of uploads that a worker may be copying to their content-addressed key at this moment.
 SELECT upload_size AS size FROM versions WHERE status = 'BUILDING' AND package_path IS NULL AND upload_size = ANY (:sizes)

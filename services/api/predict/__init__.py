@@ -1,0 +1,1 @@
+"""Prediction in one call: the path of a job, shortened (docs/api.md, Predict)."""

@@ -1,7 +1,7 @@
 // Every page and state at three widths, light and dark, from a running platform, into web/screenshots: npm run screenshots
 //   npm run screenshots -- model-ready jobs   only these
 // Seeds an account of its own with the example models; says what is too wide and what the console said.
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { Account, launch, operatorPassword, PASSWORD, root, signIn, url } from "./platform.mjs";
 
 const WIDTHS = [
@@ -72,6 +72,7 @@ const pages = (ids) => [
   ["account", "/account"],
 ];
 const ADMIN = ["queue", "workers", "users", "dead", "disk"].map((tab) => [`admin-${tab}`, `/admin?tab=${tab}`]);
+const PICTURES = { "dashboard light": ["dashboard", 1440, 900], "job light": ["job", 1440, 1080], "run-results light": ["phone", 390, 844] };
 const OUTSIDE = [
   ["landing", "/"],
   ["login", "/login"],
@@ -91,8 +92,20 @@ async function shoot(page, name, theme) {
     await settle(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) fault(`${name}: ${wide} px too wide at ${width}`);
-    await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png`, fullPage: width !== 768 && name !== "models-create" });
+    await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png`, fullPage: width !== 768 && !["models-create", "palette"].includes(name) });
   }
+}
+
+/** A picture for the README: WebP, below 150 KB. */
+async function picture(page, name, width, height) {
+  await page.setViewportSize({ width, height });
+  await settle(page);
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: 82 });
+  await session.detach();
+  const bytes = Buffer.from(data, "base64");
+  if (bytes.length > 150 * 1024) fault(`docs/images/${name}.webp has ${bytes.length} bytes`);
+  await writeFile(`${root}docs/images/${name}.webp`, bytes);
 }
 
 async function open(browser, theme) {
@@ -112,6 +125,8 @@ async function takeAll(browser, theme, list, user) {
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.goto(url + path);
     await shoot(page, name, theme);
+    const [title, width, height] = PICTURES[`${name} ${theme}`] ?? [];
+    if (title) await picture(page, title, width, height);
   }
   await context.close();
 }
@@ -143,6 +158,7 @@ async function moments(browser, theme, owner, ids) {
     await second.page.getByText("== Smoke test").waitFor({ timeout: 60_000 });
     await second.page.waitForTimeout(1500);
     await shoot(second.page, "model-building", theme);
+    if (theme === "dark") await picture(second.page, "build", 1440, 900);
     await owner.api("POST", `/api/models/versions/${slow}/cancel`);
     await owner.api("DELETE", `/api/models/versions/${slow}`);
   }

@@ -80,7 +80,7 @@ function Arrowed({ children, className = "" }: { children: ReactNode; className?
   return (
     <span className={`relative block ${className}`}>
       {children}
-      <ChevronDown size={15} aria-hidden className="pointer-events-none absolute top-1/2 right-3 -translate-y-1/2 text-muted" />
+      <ChevronDown size={15} aria-hidden className="pointer-events-none absolute top-1/2 right-3 -translate-y-1/2 max-md:right-2 text-muted" />
     </span>
   );
 }
@@ -89,7 +89,7 @@ function Arrowed({ children, className = "" }: { children: ReactNode; className?
 export function BareSelect({ label, className = "", ...rest }: { label: string } & SelectHTMLAttributes<HTMLSelectElement>) {
   return (
     <Arrowed className={className}>
-      <select aria-label={label} {...rest} className={`${BOX} h-9 w-full appearance-none pr-9 max-md:h-11`} />
+      <select aria-label={label} {...rest} className={`${BOX} h-9 w-full appearance-none pr-9 max-md:h-11 max-md:pr-6 max-md:pl-2`} />
     </Arrowed>
   );
 }

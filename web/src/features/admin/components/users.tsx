@@ -49,7 +49,7 @@ export function UsersPanel() {
           {
             title: words.account,
             cell: (row) => (
-              <span className="grid">
+              <span className="grid min-w-40">
                 <span className="truncate font-medium">{row.username}</span>
                 <span className="truncate text-xs text-muted">{row.email}</span>
               </span>

@@ -45,7 +45,7 @@ export function DashboardPage() {
             </div>
           </section>
         )}
-        <Figures jobs={items} mine={mine} loading={jobs.isLoading} />
+        <Figures jobs={items} mine={mine} loading={jobs.isLoading || models.isLoading || me.isLoading} />
         {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
         {!first && (
           <Section title={words.models} aside={<Link to="/models" search={{}} className="text-sm font-medium text-accent">{words.allModels}</Link>}>
@@ -56,20 +56,20 @@ export function DashboardPage() {
             </div>
           </Section>
         )}
-        <div className="grid gap-8 lg:grid-cols-2">
+        <div className={`grid gap-8 ${jobs.isLoading || items.length ? "lg:grid-cols-2" : ""}`}>
           <Section title={words.recent} aside={<Link to="/jobs" search={{}} className="text-sm font-medium text-accent">{words.allJobs}</Link>}>
             {jobs.error ? <ErrorNote error={jobs.error} retry={() => void jobs.refetch()} /> : jobs.isLoading ? <SkeletonRows count={5} className="h-12" /> : <Recent jobs={items.slice(0, 6)} />}
           </Section>
-          <Charts jobs={items} />
+          {jobs.isLoading ? <SkeletonRows count={2} className="h-56" /> : items.length > 0 && <Charts jobs={items} />}
         </div>
       </div>
     </>
   );
 }
 
-function Figure({ label, value, line, loading }: { label: string; value: ReactNode; line: ReactNode; loading?: boolean }) {
+function Figure({ label, value, line, loading, wide }: { label: string; value: ReactNode; line: ReactNode; loading?: boolean; wide?: boolean }) {
   return (
-    <div className="card grid h-28 content-between p-4">
+    <div className={`card grid h-28 content-between p-4 ${wide ? "max-lg:col-span-2" : ""}`}>
       <dt className="text-sm text-muted">{label}</dt>
       <dd className="grid">
         {loading ? <Skeleton className="h-8 w-20" /> : <span className="truncate text-2xl leading-tight font-semibold tracking-tight tnum">{value}</span>}
@@ -91,7 +91,7 @@ function Figures({ jobs, mine, loading }: { jobs: Job[]; mine: Model[]; loading:
       <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={words.successOf(ended.length)} />
       <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={words.latencyLine(duration(quantile(times, 0.95)))} />
       <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
-      <Stored models={mine} />
+      <Stored models={mine} loading={loading} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
     </dl>
   );
@@ -105,6 +105,7 @@ function Platform({ health, failed, loading }: { health: Health | undefined; fai
   const line = failed ? words.healthUnknown : bad.length ? words.healthBad(bad.map(([name]) => name)) : words.healthGood;
   return (
     <Figure
+      wide
       label={words.health}
       loading={loading}
       value={
@@ -119,11 +120,11 @@ function Platform({ health, failed, loading }: { health: Health | undefined; fai
 }
 
 /** What the user's models take on disk: packages as uploaded and images as built. */
-function Stored({ models }: { models: Model[] }) {
+function Stored({ models, loading }: { models: Model[]; loading: boolean }) {
   const lists = useQueries({ queries: models.slice(0, STORED_MODELS).map((model) => modelVersionsQuery(model.id)) });
   const versions = lists.flatMap((list) => list.data?.items ?? []);
   const total = versions.reduce((sum, version) => sum + (version.package_size ?? 0) + (version.image_bytes ?? 0), 0);
-  return <Figure label={words.stored} loading={lists.some((list) => list.isLoading)} value={bytes(total)} line={words.storedLine(versions.length)} />;
+  return <Figure label={words.stored} loading={loading || lists.some((list) => list.isLoading)} value={bytes(total)} line={words.storedLine(versions.length)} />;
 }
 
 function Recent({ jobs }: { jobs: Job[] }) {

@@ -2,15 +2,18 @@
 
     message → claim (epoch + 1) → handle, with lease and message kept alive → finish (guarded by the epoch) → ack
 
+What others only have to hear of stays off the critical path: the `running` event leaves while the work has begun, the
+end's event, the clean-up and the acknowledgement while the slot takes the next message.
+
 The row decides, never the message: a message whose row cannot be claimed is acknowledged and forgotten, because the
 sweeper owns queued rows nobody took and leases that ran out.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -28,12 +31,13 @@ from shared.bus import BusConnection
 from shared.crashpoints import crashpoint
 from shared.db import Pool, Row
 from shared.errors import LostLease, PlatformFault
-from shared.events import EVENTS, Noun
+from shared.events import EVENTS, Event, Noun
 from shared.outbox import Outbox
 from shared.settings import Work
 from shared.tracing import follow
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 FETCH_S, FETCH_HEARTBEAT_S = 5.0, 2.0
 SILENT_FETCHES = 2
@@ -41,6 +45,7 @@ SILENT_FETCHES = 2
 MAX_DELIVER = 20
 RETRY_DELAY_MAX_S = 30.0
 FINISH_TRIES = 8
+DISCARD_S = 10.0
 DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # it is shutting down, or starting up again
@@ -85,6 +90,14 @@ class Claim(msgspec.Struct, frozen=True):
         return self.row["owner_id" if self.noun == "version" else "user_id"]  # type: ignore[no-any-return]
 
 
+class _Delivered(msgspec.Struct):
+    """What of a message's body says where its event stands in the object's order."""
+
+    rev: int
+
+
+_decode = msgspec.json.Decoder(_Delivered).decode
+
 Finish = dict[str, Any]
 """Parameters of `finish_version` or `finish_job`, `status` among them; id and epoch are added here."""
 
@@ -93,9 +106,10 @@ class Worker:
     """Runs `handle` for each claimed object, `slots` at once.
 
     `handle(claim)` returns how to finish. It raises PlatformFault (or anything unforeseen) to have the object tried
-    again later, and must clean up after itself when it is cancelled. `discard(claim)` removes what a finished handler
-    stored when it turns out that somebody newer owns the object; `settled(claim)` removes what only a retry would
-    have needed, once the end is written. `failure` makes the end of an object that ran out of time for retries.
+    again later, and must clean up after itself when it is cancelled. `discard(claim)` removes what an epoch stored that
+    did not write the end: it failed, was canceled, or somebody newer owns the object. `settled(claim)` removes what
+    only a retry would have needed, once the end is written. `failure` makes the end of an object that ran out of time
+    for retries.
     """
 
     def __init__(
@@ -131,6 +145,7 @@ class Worker:
         self._handling: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         """By id and epoch: who lost a lease may meet its own successor here."""
         self._fetching: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[Any]] = set()
         self._busy = 0
         self._stopping = False
 
@@ -162,6 +177,8 @@ class Worker:
             for task in self._handling.values():
                 task.cancel()
             await asyncio.gather(*slots, return_exceptions=True)
+            if self._behind:
+                await asyncio.wait(set(self._behind), timeout=self._work.stop_grace_s)
             with suppress(Exception):
                 await canceled.unsubscribe()
 
@@ -248,7 +265,7 @@ class Worker:
         follow((message.headers or {}).get("traceparent", ""))
         structlog.contextvars.bind_contextvars(**{self._noun: str(object_id)})
         try:
-            row = await transitions.move(
+            moved = await transitions.move_event(
                 self._pool,
                 self._noun,
                 f"claim_{self._noun}",
@@ -261,15 +278,29 @@ class Worker:
             with suppress(Exception):
                 await message.nak(delay=2)
             return
-        if row is not None:
-            claim = Claim(self._noun, row)
-            task = asyncio.create_task(self._attempt(claim, message), name=f"{self._noun}-{object_id}")
+        if moved is not None:
+            claim = Claim(self._noun, moved.row)
+            told = self._behind_it(self._tell(moved.event, message))
+            task = asyncio.create_task(self._attempt(claim, message, told), name=f"{self._noun}-{object_id}")
             self._handling[claim.id, claim.epoch] = task
             await asyncio.wait([task])
             if not task.cancelled() and (error_ := task.exception()):
                 log.error("worker failed outside the handler; the lease will run out", exc_info=error_)
-        with suppress(Exception):
-            await message.ack_sync(timeout=2)
+        self._behind_it(_acknowledge(message))
+
+    async def _tell(self, event: Event, message: Msg) -> bool:
+        """Send the claim's event; the message that was delivered shows that the one before it has left."""
+        with suppress(msgspec.MsgspecError):
+            if _decode(message.data).rev == event.rev - 1:
+                return await self._outbox.send(event)
+        return await self._outbox.publish(event.object_id)
+
+    def _behind_it(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Do something that nobody waits for; a worker that stops does."""
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+        return task
 
     async def _on_canceled(self, message: Msg) -> None:
         with suppress(ValueError):
@@ -280,7 +311,7 @@ class Worker:
 
     # -- one claimed object ---------------------------------------------------------------------------------------
 
-    async def _attempt(self, claim: Claim, message: Msg) -> None:
+    async def _attempt(self, claim: Claim, message: Msg, told: "asyncio.Task[bool]") -> None:
         structlog.contextvars.bind_contextvars(epoch=claim.epoch)
         started = time.monotonic()
         task = asyncio.current_task()
@@ -289,7 +320,6 @@ class Worker:
         keeper = asyncio.create_task(self._keep(claim, message, task), name="lease")
         try:
             try:
-                await self._outbox.publish(claim.id)
                 finish = await self._handle(claim)
             except asyncio.CancelledError:
                 self._handling.pop((claim.id, claim.epoch), None)
@@ -297,18 +327,21 @@ class Worker:
                     await self._hand_back(claim, delay_s=0.0)
                 else:
                     log.info("stopped: canceled, or owned by somebody newer")
+                await self._throw_away(claim)
                 return
             except LostLease:
                 log.info("stopped: canceled, or owned by somebody newer")
+                await self._throw_away(claim)
                 return
             except Exception as error:
                 self._handling.pop((claim.id, claim.epoch), None)
-                await self._retry_later(claim, error)
+                await self._retry_later(claim, error, told)
+                await self._throw_away(claim)
                 return
             # From here on a cancel must not interrupt the commit; the guard decides who wins.
             self._handling.pop((claim.id, claim.epoch), None)
             crashpoint(f"{self._noun}.handled")
-            await self._commit(claim, finish)
+            await self._commit(claim, finish, told)
             duration.labels(self._noun).observe(time.monotonic() - started)
         finally:
             self._handling.pop((claim.id, claim.epoch), None)
@@ -330,30 +363,47 @@ class Worker:
             with suppress(Exception):  # a bus that is away delivers again, and the row decides
                 await message.in_progress()
 
-    async def _commit(self, claim: Claim, finish: Finish) -> None:
+    async def _commit(self, claim: Claim, finish: Finish, told: "asyncio.Task[bool]") -> None:
         """Write the end. After a lost answer the retry finds the row already moved, and by whom."""
         query = f"finish_{self._noun}"
         for tries in range(FINISH_TRIES):
             try:
-                row = await transitions.move(self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish)
+                moved = await transitions.move_event(
+                    self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish
+                )
                 break
             except DATABASE_AWAY as error:
                 log.warning("end not written yet; trying again", error=repr(error), tries=tries)
                 await asyncio.sleep(min(5.0, 0.25 * 2**tries))
         else:
             raise PlatformFault("the database did not take the end of the work; it will be done again")
-        if row is None and not await transitions.ended_as(
+        if moved is None and not await transitions.ended_as(
             self._pool, claim.noun, claim.id, claim.epoch, finish["status"]
         ):
             log.info("result discarded: somebody newer owns this, or it was canceled")
-            await self._discard(claim)
+            await self._throw_away(claim)
             return
         ended.labels(self._noun, finish["status"], finish.get("error_code") or "").inc()
         crashpoint(f"{self._noun}.committed")
-        await self._outbox.publish(claim.id)
+        self._behind_it(self._after(claim, None if moved is None else moved.event, told))
+
+    async def _after(self, claim: Claim, event: Event | None, told: "asyncio.Task[bool]") -> None:
+        """Tell of the end, after all that came before it, and clean up."""
+        if event is None or not await told:
+            await self._outbox.publish(claim.id)
+        else:
+            await self._outbox.send(event)
         crashpoint(f"{self._noun}.published")
         try:
             await self._settled(claim)
+        except Exception as error:
+            log.warning("left over until the clean-up", error=repr(error))
+
+    async def _throw_away(self, claim: Claim) -> None:
+        """Remove what this epoch stored: no row will ever refer to it, and its job may have been deleted."""
+        try:
+            async with asyncio.timeout(DISCARD_S):
+                await self._discard(claim)
         except Exception as error:
             log.warning("left over until the clean-up", error=repr(error))
 
@@ -370,9 +420,14 @@ class Worker:
             await self._outbox.publish(claim.id)
         return row is not None
 
-    async def _retry_later(self, claim: Claim, error: Exception) -> None:
+    async def _retry_later(self, claim: Claim, error: Exception, told: "asyncio.Task[bool]") -> None:
         delay_s = min(RETRY_DELAY_MAX_S, 0.5 * 2.0 ** min(claim.epoch, 10))
         log.error("platform fault; the work is tried again", delay_s=delay_s, exc_info=error)
         if not await self._hand_back(claim, delay_s=delay_s):
             reason = error.message if isinstance(error, PlatformFault) else type(error).__name__
-            await self._commit(claim, self._failure(claim, reason))
+            await self._commit(claim, self._failure(claim, reason), told)
+
+
+async def _acknowledge(message: Msg) -> None:
+    with suppress(Exception):  # it comes again, and its row cannot be claimed
+        await message.ack_sync(timeout=2)

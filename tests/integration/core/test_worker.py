@@ -13,6 +13,7 @@ import pytest
 from shared import transitions
 from shared.bus import BusConnection
 from shared.db import Pool
+from shared.errors import PlatformFault
 from shared.events import EVENTS
 from shared.maintenance import run_maintenance
 from shared.outbox import Outbox
@@ -105,6 +106,35 @@ async def test_who_lost_its_lease_leaves_its_successor_alone(
             assert await ended.get() == 2
     types = [type_ for type_, *_ in await events(pool, job)]
     assert types == ["job.submitted", "job.running", "job.submitted", "job.running", "job.canceled"]
+
+
+async def test_what_an_epoch_stored_goes_unless_it_wrote_the_end(
+    pool: Pool, outbox: Outbox, queued_job: MakeJob, start: Callable[..., Any]
+) -> None:
+    canceled, faulty, discarded = await queued_job(), await queued_job(), list[int]()
+
+    async def handle(claim: Claim) -> Finish:
+        if claim.id == canceled:
+            await asyncio.Event().wait()
+        if claim.epoch == 1:
+            raise PlatformFault("storage is away")
+        return dict(FINISH)
+
+    async with start(handle, discarded):
+        await outbox.publish(canceled)
+        await until(pool, canceled, "RUNNING")
+        await transitions.move(pool, "job", "cancel_job", id=canceled, message="enough")
+        await outbox.publish(canceled)
+        async with asyncio.timeout(5):
+            while discarded != [1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await outbox.publish(faulty)
+        async with asyncio.timeout(5):
+            while discarded != [1, 1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await outbox.publish(faulty)
+        await until(pool, faulty, "SUCCEEDED")
+    assert discarded == [1, 1]
 
 
 async def test_an_end_whose_connection_is_cut_is_written_again(

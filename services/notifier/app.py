@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import structlog
 import uvicorn
@@ -16,7 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from services.notifier.config import Live
 from services.notifier.connection import DATABASE_FAULTS, Notifier, serve
 from services.notifier.frames import OP_BYTES_MAX
-from services.notifier.hub import SIGNED_OUT, Hub
+from services.notifier.hub import RESTART, SIGNED_OUT, Hub
 from services.notifier.tail import Tail
 from shared import settings
 from shared.bus import ensure_streams, open_bus
@@ -144,14 +145,23 @@ async def _beat(hub: Hub) -> None:
 
 
 async def _revoke(notifier: Notifier) -> None:
-    """Close the sockets of accounts that were disabled or deleted since they connected."""
+    """Close the sockets of accounts that were disabled or deleted, or signed a device out, since they connected.
+
+    A socket does not know its session: all of the user's are closed, and who is still signed in comes back.
+    """
+    within_s = 10.0 + 3 * notifier.live.revoke_every_s
+    ended: set[UUID] = set()
     while True:
-        await asyncio.sleep(notifier.live.revoke_every_s)
         owners = notifier.hub.owners
         try:
             welcome = {row["id"] async for row in _queries.still_welcome(notifier.pool, ids=owners)}
+            rows = [row async for row in _queries.signed_out(notifier.pool, ids=owners, within_s=within_s)]
         except DATABASE_FAULTS as error:
             log.warning("accounts not looked up", error=repr(error))
-            continue
-        for owner in set(owners) - welcome:
-            notifier.hub.close_owner(owner, SIGNED_OUT, "this account may not sign in any more")
+        else:
+            for owner in set(owners) - welcome:
+                notifier.hub.close_owner(owner, SIGNED_OUT, "this account may not sign in any more")
+            for owner in {row["user_id"] for row in rows if row["id"] not in ended}:
+                notifier.hub.close_owner(owner, RESTART, "a device was signed out: come back with a new ticket")
+            ended = {row["id"] for row in rows}
+        await asyncio.sleep(notifier.live.revoke_every_s)

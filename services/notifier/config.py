@@ -21,5 +21,5 @@ class Live(Group, frozen=True, kw_only=True):
     """Logs one socket may follow at once."""
     replays: int = 16
     """Clients whose missed events are read from the stream at the same moment; others wait their turn."""
-    revoke_every_s: float = 60.0
-    """How often sockets of disabled or deleted accounts are looked for."""
+    revoke_every_s: float = 10.0
+    """How often sockets of disabled or deleted accounts and of signed-out devices are looked for."""

@@ -11,8 +11,9 @@ import websockets
 
 from shared.bus import BusConnection
 from shared.db import Pool
+from shared.ids import new_id
 from tests.client import Live
-from tests.integration.notifier.conftest import Connect, Process, close_code, frames, publish, ticket
+from tests.integration.notifier.conftest import Connect, Process, close_code, frames, nothing, publish, ticket
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.integration
@@ -56,6 +57,42 @@ async def test_a_disabled_account_is_sent_away(pool: Pool, ada: UUID, bob: UUID,
         await pool.execute("UPDATE users SET disabled_at = now() WHERE id = $1", ada)
         assert await close_code(live) == 4401
         assert (await other.next())["type"] == "heartbeat"
+
+
+async def add_session(pool: Pool, user: UUID, *, revoked: bool = False) -> UUID:
+    session = new_id()
+    await pool.execute(
+        "INSERT INTO sessions (id, user_id, expires_at, revoked_at)"
+        " VALUES ($1, $2, now() + interval '1 day', CASE WHEN $3 THEN now() END)",
+        session,
+        user,
+        revoked,
+    )
+    return session
+
+
+async def test_signing_a_device_out_closes_the_sockets_of_the_account(
+    pool: Pool, ada: UUID, bob: UUID, connect: Connect
+) -> None:
+    """One of them may be the device's; who is still signed in comes back."""
+    session = await add_session(pool, ada)
+    async with connect(ada) as live, connect(bob) as other:
+        await live.next()
+        await other.next()
+        await pool.execute("UPDATE sessions SET revoked_at = now() WHERE id = $1", session)
+        assert await close_code(live) == 1012
+        async with connect(ada) as again:
+            assert (await again.next())["type"] == "ready"
+            await nothing(again)
+        assert (await other.next())["type"] == "heartbeat"
+
+
+async def test_a_ticket_from_before_a_device_was_signed_out_opens_nothing(
+    pool: Pool, notifier: Process, ada: UUID
+) -> None:
+    before = await ticket(pool, ada)
+    await add_session(pool, ada, revoked=True)
+    assert await refusal(notifier, f"?ticket={before}") == ("UNAUTHORIZED", 4401)
 
 
 async def test_a_client_that_does_not_read_is_closed_and_misses_nothing(

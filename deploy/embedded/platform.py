@@ -64,8 +64,10 @@ class Platform:
         env = dict(os.environ) if environ is None else environ
         data = Path(env.get("CLINAI_DATA") or ROOT / ".clinai").absolute()
         try:
-            for sub in ("run", "logs", "cache"):
+            for sub in ("run", "logs", "cache", "storage", "registry", "tmp"):
                 (data / sub).mkdir(parents=True, exist_ok=True)
+                # whoever else has an account here reads no package, image, input or log; sockets are passed to
+                (data / sub).chmod(0o711 if sub == "run" else 0o700)
             data.chmod(0o711 if os.geteuid() == 0 else 0o700)
         except OSError as error:
             raise LauncherError(

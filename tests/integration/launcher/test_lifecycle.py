@@ -36,6 +36,16 @@ def test_secrets_are_for_their_owner_only(running: TestPlatform) -> None:
         assert mode == 0o600, f"{name} has mode {mode:o}"
 
 
+def test_what_users_upload_is_closed_to_other_accounts_of_the_machine(running: TestPlatform) -> None:
+    """All but the way to the sockets: logs, objects, images and the bus's store are the platform's alone."""
+    folders = [path for path in running.data.iterdir() if path.is_dir() and path.name != "run"]
+    assert {"logs", "nats", "postgres", "registry", "storage"} <= {path.name for path in folders}
+    for path in folders:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == 0o700, f"{path.name} has mode {mode:o}"
+    assert not stat.S_IMODE((running.data / "run").stat().st_mode) & 0o066
+
+
 def test_only_edge_and_bus_listen_beyond_loopback(running: TestPlatform) -> None:
     mine = {process.pid for process in processes_of(running)}
     public = {

@@ -61,7 +61,7 @@ async def serving(environ: dict[str, str]) -> AsyncIterator[str]:
         listener.close()
 
 
-async def opened(origin: str, timeout_s: float = 20) -> None:
+async def opened(origin: str, timeout_s: float = 60) -> None:
     """Wait until the gateway has opened all of its parts."""
     async with asyncio.timeout(timeout_s), httpx.AsyncClient(base_url=origin) as client:
         while True:

@@ -4,10 +4,11 @@
 """
 
 import json
+import math
 import os
 import socket
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,12 +17,26 @@ KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of all settings classes; `prefix` precedes the upper-cased field name."""
+    """Base of all settings classes; `prefix` precedes the upper-cased field name. Numbers are 0 or more."""
 
     prefix: ClassVar[str] = "CLINAI_"
+    least: ClassVar[dict[str, int]] = {}
+    """Fields that may be below 0, and by how much."""
 
 
 S = TypeVar("S", bound=Group)
+
+LogFormat = Literal["json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+WANTED: dict[Any, str] = {
+    int: "must be a whole number",
+    float: "must be a number",
+    bool: "must be true or false",
+    LogFormat: "must be json or console",
+    LogLevel: "must be debug, info, warning or error",
+}
+"""What a setting of each type takes, in the words of the one who set it."""
 
 
 def load(group: type[S], environ: dict[str, str] | None = None) -> S:
@@ -35,9 +50,15 @@ def load(group: type[S], environ: dict[str, str] | None = None) -> S:
         name = f"{group.prefix}{field.name.upper()}"
         if (raw := env.get(name, "")) != "":
             try:
-                values[field.name] = msgspec.convert(raw, field.type, strict=False, dec_hook=_path)
+                value = msgspec.convert(raw, field.type, strict=False, dec_hook=_path)
             except msgspec.ValidationError as error:
-                raise SystemExit(f"setting {name}={raw!r}: {error}") from None
+                raise SystemExit(
+                    f"setting {name}={raw!r} {WANTED.get(field.type, error)} (docs/operations.md)"
+                ) from None
+            least = group.least.get(field.name, 0)
+            if isinstance(value, int | float) and not least <= value < math.inf:
+                raise SystemExit(f"setting {name}={raw!r} must be {least} or more (docs/operations.md)")
+            values[field.name] = value
         elif field.required:
             raise SystemExit(f"setting {name} is missing; start with `make up`, or set it (docs/operations.md)")
     return group(**values)
@@ -68,8 +89,8 @@ class Instance(Group, frozen=True, kw_only=True):
     data: Path = Path(".clinai")
     instance: str = "default"
     """Value of the label `clinai.instance` on every engine object."""
-    log_format: str = "json"
-    log_level: str = "info"
+    log_format: LogFormat = "json"
+    log_level: LogLevel = "info"
     worker_id: str = ""
     metrics_port: int = 0
     """Loopback port of the Prometheus page of builder, runner and notifier; 0 for none."""
@@ -126,6 +147,8 @@ class Engine(Group, frozen=True, kw_only=True):
 
 class Work(Group, frozen=True, kw_only=True):
     """Leases, deadlines and concurrency of builder and runner."""
+
+    least: ClassVar[dict[str, int]] = {"warm_sandboxes": -1}
 
     runner_slots: int = 0
     """Jobs at once; 0: from this host's CPU and memory."""

@@ -48,8 +48,11 @@ async def engine(docker_host: str) -> bool:
     if not docker_host.startswith("unix://"):
         import aiodocker
 
-        async with aiodocker.Docker(url=docker_host) as docker:
-            return bool(await docker.version())
+        try:
+            async with aiodocker.Docker(url=docker_host) as docker:
+                return bool(await docker.version())
+        except aiodocker.DockerError:
+            return False
     path = Path(docker_host.removeprefix("unix://"))
     return await _http_status(*await asyncio.open_unix_connection(path), "/_ping") == 200
 

@@ -60,6 +60,15 @@ def test_every_line_of_a_burst_is_shown_at_once(tmp_path: Path) -> None:
     assert shown.returncode == 0
 
 
+def test_an_engine_elsewhere_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "engine", "ensure"], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "CLINAI_DATA": str(tmp_path), "CLINAI_DOCKER_HOST": "tcp://127.0.0.1:9"},
+    )  # fmt: skip
+    [line] = done.stderr.splitlines()
+    assert line.startswith("error: the container engine at tcp://127.0.0.1:9 does not answer")
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -5,6 +5,7 @@ What destroys shows first what would go, and asks on a terminal; without one it 
 
 import argparse
 import asyncio
+import logging
 import sys
 
 import asyncpg
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 when it was done, 1 with one line on stderr when not."""
     arguments = parser().parse_args(argv)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
         asyncio.run(COMMANDS[arguments.command](arguments))
     except (ClinAIError, Refused) as error:

@@ -81,7 +81,7 @@ async def everything() -> AsyncIterator[OpenParts]:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 bus = await stack.enter_async_context(open_bus(load(settings.Bus), "admin"))
         except (OSError, TimeoutError) as error:
-            raise Refused(f"the bus does not answer: {error or 'no connection'} (make status)") from None
+            raise Refused(f"the bus does not answer: {str(error) or 'no connection'} (make status)") from None
         yield OpenParts(
             pool=pool,
             bus=bus,

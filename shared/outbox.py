@@ -56,6 +56,7 @@ class Outbox:
         """
         crashpoint("outbox.publish")
         try:
+            self._require_bus()
             await self._bus.js.publish(
                 event.subject,
                 event.data,
@@ -97,7 +98,13 @@ class Outbox:
             except Exception as error:
                 log.warning("sent events not marked; the bus drops them when they come again", error=repr(error))
 
+    def _require_bus(self) -> None:
+        """Raise at once when the bus is away: waiting for it would hold a connection of the pool for seconds."""
+        if not self._bus.nc.is_connected:
+            raise ConnectionError("the bus is away")
+
     async def _publish(self, object_id: UUID) -> int:
+        self._require_bus()
         async with self._pool.acquire() as connection, connection.transaction():
             rows = [row async for row in _queries.lock_unpublished(connection, object_id=object_id)]
             for row in rows:
@@ -120,11 +127,20 @@ class Outbox:
             return len(rows)
 
     async def relay_once(self, *, older_than_s: float) -> int:
-        """Send what stayed unpublished for that long (0: everything due); return how many events went out."""
+        """Send what stayed unpublished for that long (0: everything due); return how many events went out.
+
+        An event that cannot be sent holds up its own object alone. Raises ConnectionError when the bus is away.
+        """
+        self._require_bus()
         objects = [row["object_id"] async for row in _queries.objects_to_relay(self._pool, older_than_s=older_than_s)]
         sent = 0
         for object_id in objects:
-            sent += await self._publish(object_id)
+            try:
+                sent += await self._publish(object_id)
+            except ConnectionError:
+                raise
+            except Exception as error:
+                log.warning("relay will try again", object=str(object_id), error=repr(error))
         return sent
 
     async def relay(self, *, every_s: float) -> None:

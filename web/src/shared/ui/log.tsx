@@ -121,7 +121,7 @@ export function LogView({ lines, times, live, name, label, empty, className = "h
           </button>
         )}
         <span className="px-1.5 [&_button]:text-code-muted [&_button:hover]:bg-white/10 [&_button:hover]:text-white">
-          <CopyButton value={whole()} label={text.models.log.copy} />
+          <CopyButton value={whole} label={text.models.log.copy} />
         </span>
         <button
           type="button"

@@ -49,7 +49,8 @@ export function useElapsed(from: string | null | undefined, running: boolean): n
   return from ? Math.max(0, now - new Date(from).getTime()) : null;
 }
 
-export function CopyButton({ value, label, children }: { value: string; label: string; children?: ReactNode }) {
+/** `value` may be a function: a long log is put together when it is copied, not with every line of it. */
+export function CopyButton({ value, label, children }: { value: string | (() => string); label: string; children?: ReactNode }) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return;
@@ -62,7 +63,7 @@ export function CopyButton({ value, label, children }: { value: string; label: s
       type="button"
       title={label}
       aria-label={children ? undefined : done ? text.common.copied : label}
-      onClick={() => void copyText(value).then(setDone)}
+      onClick={() => void copyText(typeof value === "string" ? value : value()).then(setDone)}
       className="-mx-1.5 inline-flex min-h-6 min-w-6 items-center justify-center gap-1.5 rounded max-md:min-h-9 px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
     >
       {children}

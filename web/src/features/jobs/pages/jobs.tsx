@@ -10,6 +10,7 @@ import { runAgain } from "@/shared/api/run";
 import type { Job } from "@/shared/api/types";
 import { duration, shortId } from "@/shared/lib/format";
 import { jobName } from "@/shared/lib/job-name";
+import { useNarrow } from "@/shared/lib/narrow";
 import { useFallbackInterval } from "@/shared/live/live";
 import { text } from "@/shared/text";
 import { Button, buttonClass, IconButton } from "@/shared/ui/button";
@@ -121,6 +122,7 @@ const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 m
 function JobRows({ items }: { items: Job[] }) {
   const box = useRef<HTMLDivElement>(null);
   const act = useAct();
+  const narrow = useNarrow();
   const rows = useWindowVirtualizer({ count: items.length, estimateSize: () => ROW, overscan: 8, scrollMargin: box.current?.offsetTop ?? 0, getItemKey: (i) => items[i]?.id ?? i });
   useEffect(() => rows.measure(), [rows]);
   return (
@@ -142,7 +144,7 @@ function JobRows({ items }: { items: Job[] }) {
           return (
             job && (
               <div key={row.key} className="absolute inset-x-0 top-0 h-[57px]" style={{ transform: `translateY(${row.start - rows.options.scrollMargin}px)` }}>
-                <Row job={job} busy={act.isPending && act.variables.id === job.id} onAct={act.mutate} />
+                <Row job={job} narrow={narrow} busy={act.isPending && act.variables.id === job.id} onAct={act.mutate} />
               </div>
             )
           );
@@ -178,42 +180,51 @@ function useAct() {
 
 interface RowProps {
   job: Job;
+  narrow: boolean;
   busy: boolean;
   onAct: (job: Job) => void;
 }
 
 /** A row is light: hundreds a second are made and dropped while somebody scrolls. */
-const Row = memo(function Row({ job, busy, onAct }: RowProps) {
+const Row = memo(function Row({ job, narrow, busy, onAct }: RowProps) {
   const open = job.status === "QUEUED" || job.status === "RUNNING";
   return (
     <div role="row" className={`${GRID} relative h-14 border-b border-line hover:bg-sunken`}>
       <span role="cell">
         <JobThumb job={job} />
       </span>
-      <span role="cell" className="max-md:hidden">
-        <StatusBadge status={job.status} />
-      </span>
+      {!narrow && (
+        <span role="cell">
+          <StatusBadge status={job.status} />
+        </span>
+      )}
       <span role="cell" className="min-w-0">
         <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block truncate font-medium after:absolute after:inset-0">
           {jobName(job)}
         </Link>
-        <span className="mt-0.5 flex items-center gap-2 text-xs text-muted tnum md:hidden">
-          <StatusBadge status={job.status} />
-          <span className="truncate">
-            {job.timings?.total !== undefined && `${duration(job.timings.total)} · `}
+        {narrow && (
+          <span className="mt-0.5 flex items-center gap-2 text-xs text-muted tnum">
+            <StatusBadge status={job.status} />
+            <span className="truncate">
+              {job.timings?.total !== undefined && `${duration(job.timings.total)} · `}
+              <Time at={job.created_at} />
+            </span>
+          </span>
+        )}
+      </span>
+      {!narrow && (
+        <>
+          <span role="cell" className="truncate font-mono text-xs text-muted">
+            {shortId(job.id)}
+          </span>
+          <span role="cell" className="text-right text-sm tnum">
+            {duration(job.timings?.total)}
+          </span>
+          <span role="cell" className="truncate text-sm text-muted">
             <Time at={job.created_at} />
           </span>
-        </span>
-      </span>
-      <span role="cell" className="truncate font-mono text-xs text-muted max-md:hidden">
-        {shortId(job.id)}
-      </span>
-      <span role="cell" className="text-right text-sm tnum max-md:hidden">
-        {duration(job.timings?.total)}
-      </span>
-      <span role="cell" className="truncate text-sm text-muted max-md:hidden">
-        <Time at={job.created_at} />
-      </span>
+        </>
+      )}
       <span role="cell">
         {open ? (
           <IconButton label={text.jobs.cancel} className="relative z-10" disabled={busy} onClick={() => onAct(job)}>

@@ -1,13 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { BookOpen, CloudUpload, Globe, Lock } from "lucide-react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { meQuery, modelQuery, modelVersionsQuery, versionQuery } from "@/shared/api/queries";
 import type { Version } from "@/shared/api/types";
 import { text } from "@/shared/text";
 import { Button } from "@/shared/ui/button";
 import { Empty, ErrorNote, PageHead, Skeleton, Time } from "@/shared/ui/misc";
-import { Markdown } from "@/shared/ui/markdown";
 import { StatusBadge } from "@/shared/ui/status";
 import { Tabs } from "@/shared/ui/tabs";
 import { ModelSettings } from "../components/settings";
@@ -15,6 +14,8 @@ import { UploadPanel } from "../components/upload-panel";
 import { Usage } from "../components/usage";
 import { VersionPanel } from "../components/version-panel";
 import { useUpload } from "../uploads";
+
+const Markdown = lazy(() => import("@/shared/ui/markdown").then((each) => ({ default: each.Markdown })));
 
 export function ModelPage() {
   const { modelId } = useParams({ from: "/inside/models/$modelId" });
@@ -135,7 +136,9 @@ function Card({ versionId }: { versionId: string | undefined }) {
   if (!readme) return <Empty icon={<BookOpen aria-hidden />} title={text.models.cardEmpty} line={text.models.cardEmptyLine} />;
   return (
     <div className="card max-w-3xl p-6">
-      <Markdown source={readme} />
+      <Suspense fallback={<Skeleton className="h-64" />}>
+        <Markdown source={readme} />
+      </Suspense>
     </div>
   );
 }

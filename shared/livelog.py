@@ -60,6 +60,11 @@ class LiveLog:
         return "\n".join(self._tail)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return self._lines == 0
+
+    @property
     def path(self) -> Path:
         """The whole log on disk; complete after `flush()`."""
         return self._path

@@ -3,15 +3,15 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from services.runner.images import ensure_image
-from services.runner.inputs import Input, fetch_input
+from services.runner.images import ensure_image, forget
+from services.runner.inputs import Input, fetch_input, keep_input
 from services.runner.outputs import outputs_prefix, store_outputs
 from services.runner.pool import SandboxPool
 from services.runner.spec import declared_defaults, isolation, pool_key, single_spec, waiting_spec, warm_up
@@ -27,6 +27,8 @@ from shared.statuses import Isolation, JobStatus
 from shared.worker import Claim, Finish
 
 log = structlog.get_logger()
+T = TypeVar("T")
+U = TypeVar("U")
 _queries = load_queries("runs")
 
 
@@ -45,6 +47,17 @@ class Timings:
             yield
         finally:
             self.ms[name] = round((time.perf_counter() - started) * 1000, 2)
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Do two things at once; when one fails the other is stopped before its error goes on."""
+    first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        return await first, await second
+    finally:
+        first.cancel()
+        second.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
 
 
 class JobHandler:
@@ -67,7 +80,7 @@ class JobHandler:
             await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _run(self, claim: Claim, folder: Path) -> Finish:
-        timings, row = Timings(), claim.row
+        timings, row, began = Timings(), claim.row, time.perf_counter()
         timings.ms["queue"] = round((row["started_at"] - row["queued_at"]).total_seconds() * 1000, 2)
         limits = self._parts.limits
         sink = LiveLog(
@@ -84,20 +97,20 @@ class JobHandler:
         outputs: list[dict[str, Any]] = []
         async with sink:
             try:
-                with timings.phase("input"):
-                    got = await fetch_input(self._parts.storage, row, folder, limits)
-                with timings.phase("image"):
-                    version = await self._version(row)
-                    image = await ensure_image(self._parts.docker, version)
-                outcome = await self._sandbox(claim, version, image, got, folder, sink)
+                fetched, (version, image) = await both(self._input(row, folder, timings), self._image(row, timings))
+                async with keep_input(self._parts.storage, row, fetched):
+                    outcome = await self._sandbox(claim, version, image, fetched, folder, sink)
+                got = fetched
                 timings.ms.update(outcome.timings)
                 code, message = outcome.code, outcome.message or None
-                if code is None:
-                    with timings.phase("upload"):
-                        outputs = await store_outputs(self._parts.storage, claim, outcome.outputs)
             except JobError as error:
                 code, message = JobCode(error.code), error.message
-        timings.ms["total"] = round(sum(timings.ms.values()), 2)
+        with timings.phase("upload"):
+            outputs, log_path = await both(
+                store_outputs(self._parts.storage, claim, outcome.outputs if outcome and code is None else []),
+                self._store_log(claim, sink),
+            )
+        timings.ms["total"] = round(timings.ms["queue"] + (time.perf_counter() - began) * 1000, 2)
         log.info("job ended", code=code, timings=timings.ms)
         failed = code is not None
         return {
@@ -110,10 +123,19 @@ class JobHandler:
             "outputs": outputs,
             "result": outcome.result if outcome and not failed else None,
             "timings": timings.ms,
-            "log_path": await self._store_log(claim, sink),
+            "log_path": log_path,
             "error_code": code,
             "error_message": message if failed else None,
         }
+
+    async def _input(self, row: Row, folder: Path, timings: Timings) -> Input:
+        with timings.phase("input"):
+            return await fetch_input(self._parts.storage, row, folder, self._parts.limits)
+
+    async def _image(self, row: Row, timings: Timings) -> tuple[Row, str]:
+        with timings.phase("image"):
+            version = await self._version(row)
+            return version, await ensure_image(self._parts.docker, version)
 
     async def _version(self, row: Row) -> Row:
         version: Row | None = await _queries.version_to_run(self._parts.pool, id=row["version_id"])
@@ -134,25 +156,32 @@ class JobHandler:
             spec = single_spec(self._parts, version, image, claim, got.size)
         else:
             spec = waiting_spec(self._parts, version, image, claim.owner_id)
-        return await self._sandboxes.run(
-            pool_key(version, claim.owner_id),
-            spec,
-            job,
-            warm_up=warm_up(version),
-            outputs_dir=outputs_dir,
-            on_log=sink.write,
-        )
+        try:
+            return await self._sandboxes.run(
+                pool_key(version, claim.owner_id),
+                spec,
+                job,
+                warm_up=warm_up(version),
+                outputs_dir=outputs_dir,
+                on_log=sink.write,
+            )
+        except PlatformFault:
+            forget(image)  # it may have been removed
+            raise
 
-    async def _store_log(self, claim: Claim, sink: LiveLog) -> str:
-        """Store the whole log before the end is written, so that who hears of the end can read it."""
+    async def _store_log(self, claim: Claim, sink: LiveLog) -> str | None:
+        """Store the whole log before the end is written, so that who hears of the end can read it; None for no line."""
         crashpoint("job.log")
-        key = f"logs/jobs/{claim.id}/{claim.epoch}.log"
+        if sink.is_empty:
+            return None
+        key = _log_key(claim)
         await self._parts.storage.put_file(key, sink.path, content_type="text/plain")
         return key
 
     async def discard(self, claim: Claim) -> None:
-        """Remove the outputs of an epoch that somebody newer has overtaken."""
+        """Remove outputs and log of an epoch that did not write the end."""
         await self._parts.storage.delete_prefix(outputs_prefix(claim))
+        await self._parts.storage.delete(_log_key(claim))
 
     async def settled(self, claim: Claim) -> None:
         """The end is written: the quarantined upload is not needed for a retry any more."""
@@ -174,3 +203,7 @@ class JobHandler:
             "error_code": JobCode.PLATFORM_ERROR,
             "error_message": message,
         }
+
+
+def _log_key(claim: Claim) -> str:
+    return f"logs/jobs/{claim.id}/{claim.epoch}.log"

@@ -1,6 +1,7 @@
 """The model's image on this host: by digest, pulled when it is missing."""
 
 import asyncio
+import time
 
 import aiodocker
 import structlog
@@ -12,7 +13,10 @@ from shared.errors import PlatformFault
 log = structlog.get_logger()
 
 PULL_TIMEOUT_S = 600.0
+KNOWN_S = 60.0
+"""How long an image that was seen is taken to be there; when a sandbox does not start, `forget` has it looked at."""
 _pulls: dict[str, asyncio.Lock] = {}
+_known: dict[str, float] = {}
 
 
 async def ensure_image(docker: aiodocker.Docker, version: Row) -> str:
@@ -22,8 +26,10 @@ async def ensure_image(docker: aiodocker.Docker, version: Row) -> str:
     """
     repository = version["docker_image"].rsplit(":", 1)[0]
     reference = f"{repository}@{version['docker_image_digest']}"
-    if await _present(docker, reference):
+    if time.monotonic() < _known.get(reference, 0.0):
         return reference
+    if await _present(docker, reference):
+        return _remember(reference)
     lock = _pulls.setdefault(reference, asyncio.Lock())
     try:
         async with lock:
@@ -36,6 +42,19 @@ async def ensure_image(docker: aiodocker.Docker, version: Row) -> str:
     finally:
         if not lock.locked():
             _pulls.pop(reference, None)
+    return _remember(reference)
+
+
+def forget(reference: str) -> None:
+    """Look again next time: something went wrong with this image."""
+    _known.pop(reference, None)
+
+
+def _remember(reference: str) -> str:
+    now = time.monotonic()
+    for other in [other for other, until in _known.items() if until < now]:
+        del _known[other]
+    _known[reference] = now + KNOWN_S
     return reference
 
 

@@ -1,5 +1,8 @@
 """The input of a job: from quarantine to where no client can write, by its hash (design, section 6)."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -21,12 +24,13 @@ class Input(msgspec.Struct, frozen=True):
     key: str
     size: int
     sha256: str
+    etag: str
     extension: str
     content_type: str
 
 
 async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limits) -> Input:
-    """Stream the upload to a file, hash it, keep it under its hash, and sniff its type.
+    """Stream the upload to a file, hash it, and sniff its type; `keep_input` keeps it.
 
     The input of a prediction is there already (`input_path`): it is read and checked, not copied.
 
@@ -38,18 +42,41 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
         return await _fetch_stored(storage, row, path)
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
-        key = f"inputs/sha256/{got.sha256}"
-        await storage.copy(row["upload_key"], key, etag=got.etag)
     except ObjectChanged:
-        raise JobError(
-            JobCode.CONTENT_CHANGED,
-            "the uploaded input changed or vanished after `run` was called; create a new job and upload it once",
-        ) from None
+        raise _changed() from None
     except ObjectTooLarge:
         raise JobError(
             JobCode.INPUT_TOO_LARGE, f"the input is larger than {limits.input_bytes} bytes; send a smaller image"
         ) from None
-    return _known(path, key, got)
+    return _known(path, f"inputs/sha256/{got.sha256}", got)
+
+
+@asynccontextmanager
+async def keep_input(storage: ObjectStore, row: Row, got: Input) -> AsyncIterator[None]:
+    """Copy what was hashed to its content-addressed key while the block runs; it is there when the block is left.
+
+    Raises JobError (CONTENT_CHANGED) at the end of the block when the upload is not any more what was hashed.
+    """
+    if row["input_path"]:
+        yield
+        return
+    copying = asyncio.create_task(storage.copy(row["upload_key"], got.key, etag=got.etag), name="keep-input")
+    try:
+        yield
+        try:
+            await copying
+        except ObjectChanged:
+            raise _changed() from None
+    finally:
+        copying.cancel()
+        await asyncio.gather(copying, return_exceptions=True)
+
+
+def _changed() -> JobError:
+    return JobError(
+        JobCode.CONTENT_CHANGED,
+        "the uploaded input changed or vanished after `run` was called; create a new job and upload it once",
+    )
 
 
 async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:
@@ -66,4 +93,4 @@ async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:
 def _known(path: Path, key: str, got: Fetched) -> Input:
     with path.open("rb") as file:
         extension, content_type = sniff_image(file.read(SNIFF_BYTES))
-    return Input(path, key, got.size, got.sha256, extension, content_type)
+    return Input(path, key, got.size, got.sha256, got.etag, extension, content_type)

@@ -138,7 +138,7 @@ async def run(context: Context, user: User, job_id: UUID, origin: str) -> Job:
         ),
         what="input",
     )
-    moved = await transitions.move(
+    moved = await transitions.move_event(
         context.pool,
         "job",
         "queue_job",
@@ -149,8 +149,10 @@ async def run(context: Context, user: User, job_id: UUID, origin: str) -> Job:
     )
     if moved is None:
         raise Conflict("This job has been started already.", code="ALREADY_STARTED")
-    await context.outbox.publish(job_id)
-    return await find(context, user, job_id, origin)
+    sending = context.outbox.send_soon(moved.event)  # nothing went before it: it is the job's first
+    job = await find(context, user, job_id, origin)
+    await sending
+    return job
 
 
 async def cancel(context: Context, user: User, job_id: UUID, origin: str) -> Job:

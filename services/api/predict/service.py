@@ -105,15 +105,16 @@ async def predict(
     await _store(context, key, body)
     submitted = await _submit(context, user, target, body, digest, params, wishes.key, _hash(target, raw, digest))
     with context.ends.awaiting(submitted.job_id) as ended:
-        if submitted.event is not None:
-            context.outbox.send_soon(submitted.event)
-        elif (await own_job(context, user, submitted.job_id))["status"] not in OPEN:
+        sending = None if submitted.event is None else context.outbox.send_soon(submitted.event)
+        if submitted.event is None and await _has_ended(context, user, submitted.job_id):
             ended.set()
         hung_up = await _until(ended, min(LOOK_AGAIN_S, wishes.wait_s), gone)
         if not ended.is_set() and submitted.event is not None:
             await _keep(context, key, body)
         if not hung_up:
             hung_up = await _until(ended, wishes.wait_s - LOOK_AGAIN_S, gone)
+    if sending is not None:
+        await sending
     if hung_up and wishes.cancel and not ended.is_set():
         await _cancel(context, user, submitted.job_id)
     row = await own_job(context, user, submitted.job_id)
@@ -203,6 +204,10 @@ async def _until(ended: asyncio.Event, seconds: float, gone: Gone) -> bool:
     finally:
         waiting.cancel()
         listening.cancel()
+
+
+async def _has_ended(context: Context, user: User, job_id: UUID) -> bool:
+    return (await own_job(context, user, job_id))["status"] not in OPEN
 
 
 async def _cancel(context: Context, user: User, job_id: UUID) -> None:

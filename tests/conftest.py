@@ -35,7 +35,7 @@ def platform() -> Iterator[TestPlatform]:
         try:
             yield running.start()
         finally:
-            running.stop()
+            running.remove()
 
 
 @pytest.fixture

@@ -36,8 +36,12 @@ class TestPlatform:
         return self
 
     def stop(self) -> None:
-        """Stop every part."""
+        """Stop every part; its data stay."""
         self.deploy("down", timeout_s=90)
+
+    def remove(self) -> None:
+        """Stop every part; nothing of it stays, in its folder or in the engine."""
+        self.deploy("reset", "--yes", timeout_s=180)
 
     def deploy(self, *arguments: str, timeout_s: float = 120) -> str:
         """Run `python -m deploy …` for this platform and return what it printed."""

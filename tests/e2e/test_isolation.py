@@ -47,7 +47,7 @@ def platform() -> Iterator[TestPlatform]:
         try:
             yield running.start()
         finally:
-            running.stop()
+            running.remove()
 
 
 def waiting(platform: TestPlatform, version_id: str) -> list[str]:

@@ -25,7 +25,7 @@ def parts() -> Iterator[TestPlatform]:
         try:
             yield running.start("--only", "postgres,nats,storage,registry")
         finally:
-            running.stop()
+            running.remove()
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ async def test_the_process_stops_as_it_should(parts: TestPlatform, pool: Pool) -
     assert await pool.fetchval("SELECT count(*) FROM workers") == 0
 
 
-async def _answers(api: httpx.AsyncClient, timeout_s: float = 20) -> None:
+async def _answers(api: httpx.AsyncClient, timeout_s: float = 60) -> None:
     end = time.monotonic() + timeout_s
     while True:
         try:

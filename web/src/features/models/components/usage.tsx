@@ -28,7 +28,7 @@ with open("image.png", "rb") as image:
     ).raise_for_status().json()
 
 print(job["status"], job["result"])
-for output in api.get(f"/api/jobs/{job['id']}/outputs").json()["outputs"]:
+for output in job["outputs"]:
     with open(output["name"].replace("/", "_"), "wb") as file:
         file.write(httpx.get(output["url"]).content)`;
   const nats = `# Every end of a job, as it happens. The credentials come from the operator.

@@ -89,6 +89,9 @@ def _whole(path: Path) -> bytes | None:
 
 
 def _missing(error: ClientError) -> bool:
+    """Whether the object is not there or another one; a bucket that is not there is no fault of who uploaded."""
+    if error.response["Error"]["Code"] == "NoSuchBucket":
+        return False
     return error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412)
 
 

@@ -89,9 +89,6 @@ def _whole(path: Path) -> bytes | None:
 
 
 def _missing(error: ClientError) -> bool:
-    """Whether the object is not there or another one; a bucket that is not there is no fault of who uploaded."""
-    if error.response["Error"]["Code"] == "NoSuchBucket":
-        return False
     return error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412)
 
 
@@ -202,6 +199,7 @@ class ObjectStore:
             answer = await self._s3.get_object(Bucket=self._bucket, Key=key, **extra)
         except ClientError as error:
             if _missing(error):
+                await self._require_bucket()
                 raise ObjectChanged(key) from None
             raise
         digest, size = hashlib.sha256(), 0
@@ -223,6 +221,13 @@ class ObjectStore:
         if size != answer["ContentLength"]:
             raise ConnectionError(f"{key}: got {size} of {answer['ContentLength']} bytes")
         return Fetched(size, digest.hexdigest(), answer["ETag"])
+
+    async def _require_bucket(self) -> None:
+        """Raise ClientError when the bucket itself is gone: SeaweedFS then says of an object that it is not there.
+
+        Storage that lost its disk, or has not read it yet, is no fault of who uploaded.
+        """
+        await self._s3.head_bucket(Bucket=self._bucket)
 
     async def read(self, key: str, *, limit_bytes: int) -> bytes | None:
         """Read a small object whole; None when there is none. At most `limit_bytes` are read."""
@@ -246,6 +251,7 @@ class ObjectStore:
             )
         except ClientError as error:
             if _missing(error):
+                await self._require_bucket()
                 raise ObjectChanged(source) from None
             raise
 

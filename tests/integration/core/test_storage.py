@@ -27,3 +27,5 @@ async def test_storage_that_lost_its_bucket_is_the_platforms_fault(parts: TestPl
     async with open_storage(lost) as storage:
         with pytest.raises(ClientError):
             await storage.fetch("quarantine/x", tmp_path / "x", limit_bytes=10, etag="e")
+        with pytest.raises(ClientError):
+            await storage.copy("quarantine/x", "inputs/x", etag="e")

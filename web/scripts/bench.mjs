@@ -148,6 +148,13 @@ await page.evaluate(() => scrollTo(0, 0));
 await page.waitForTimeout(500);
 result.jobs_scroll = { rows, ...smooth(await scrollRun(page, null)) };
 
+say("scrolling a page without any script, to compare with");
+const plain = await signed.newPage();
+await plain.setViewportSize({ width: 1350, height: 940 });
+await plain.setContent(`<style>p{height:56px;margin:0;border-bottom:1px solid #ddd;font:14px sans-serif}</style>${"<p>A line of text as wide as a row of the jobs</p>".repeat(JOBS)}`);
+result.plain_scroll = smooth(await scrollRun(plain, null));
+await plain.close();
+
 say(`memory over ${SOAK_S} s of events`);
 await page.goto(`${url}/jobs`);
 await page.locator('[data-testid="connection"]:visible', { hasText: "Live" }).waitFor();

@@ -29,7 +29,8 @@ export function Viewer({ before, after, outputs, result, onStep, onReload }: Pro
   const input = useBitmap(before, { asStored, attempt });
   const output = useBitmap(after?.url, { attempt });
   const canvas = useRef<HTMLCanvasElement>(null);
-  const theme = useTheme();
+  // the checkerboard is drawn in the colours of the theme: another one draws again
+  useTheme();
   const [split, setSplit] = useState(0.5);
   const [camera, setCamera] = useState<Camera | null>(null);
   const [size, setSize] = useState<[number, number]>([0, 0]);
@@ -219,7 +220,6 @@ export function Viewer({ before, after, outputs, result, onStep, onReload }: Pro
           )}
         </div>
       )}
-      <span hidden>{theme}</span>
     </section>
   );
 }

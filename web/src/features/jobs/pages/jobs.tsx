@@ -118,7 +118,7 @@ function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
 
 const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] md:gap-x-5";
 
-/** A thousand rows are a list of which twenty are in the page. */
+/** A thousand rows are a list of which twenty are in the page. No clip: round corners on a box so tall cost every frame. */
 function JobRows({ items }: { items: Job[] }) {
   const box = useRef<HTMLDivElement>(null);
   const act = useAct();
@@ -126,8 +126,8 @@ function JobRows({ items }: { items: Job[] }) {
   const rows = useWindowVirtualizer({ count: items.length, estimateSize: () => ROW, overscan: 8, scrollMargin: box.current?.offsetTop ?? 0, getItemKey: (i) => items[i]?.id ?? i });
   useEffect(() => rows.measure(), [rows]);
   return (
-    <div role="table" aria-label={text.jobs.title} aria-rowcount={items.length + 1} className="card overflow-hidden">
-      <div role="row" className={`${GRID} h-9 border-b border-line bg-sunken text-xs font-medium text-muted max-md:hidden`}>
+    <div role="table" aria-label={text.jobs.title} aria-rowcount={items.length + 1} className="card">
+      <div role="row" className={`${GRID} h-9 rounded-t border-b border-line bg-sunken text-xs font-medium text-muted max-md:hidden`}>
         <span role="columnheader" aria-label={text.run.result} />
         <span role="columnheader">{text.jobs.columns.status}</span>
         <span role="columnheader">{text.jobs.columns.model}</span>

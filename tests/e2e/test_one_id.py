@@ -37,7 +37,7 @@ async def test_a_job_is_followed_by_the_id_of_its_request(
     label = {"label": [f"clinai.trace={trace}"]}
     async with aiodocker.Docker(url=Platform.open(platform.environ).docker_host) as docker:
         async with asyncio.timeout(60):
-            while not (found := await docker.containers.list(all=True, filters=label)):
+            while not (found := await docker.containers.list(all=True, filters=label)):  # noqa: ASYNC110 - another program's state
                 await asyncio.sleep(0.05)
     assert (await owner.job_end(made["job_id"]))["status"] == "SUCCEEDED"
     await bus.flush()

@@ -9,7 +9,6 @@ from shared.sandbox import SandboxSpec
 from shared.service import Parts
 from shared.settings import MIB, Limits
 from shared.statuses import Isolation
-from shared.tracing import current_traceparent
 from shared.worker import Claim
 
 
@@ -50,8 +49,7 @@ def waiting_spec(parts: Parts, version: Row, image: str, tenant: UUID) -> Sandbo
 
 def single_spec(parts: Parts, version: Row, image: str, claim: Claim, input_bytes: int) -> SandboxSpec:
     """A sandbox for one job."""
-    trace = current_traceparent().split("-")[1]
-    labels = {"clinai.job": str(claim.id), "clinai.epoch": str(claim.epoch), "clinai.trace": trace}
+    labels = {"clinai.job": str(claim.id), "clinai.epoch": str(claim.epoch)}
     return _spec(parts, version, image, Isolation.CONTAINER, input_bytes=max(input_bytes, MIB), labels=labels)
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 import aiodocker
 import aiohttp
 import msgspec
+import structlog
 from aiodocker.containers import DockerContainer
 from aiodocker.stream import Stream
 
@@ -28,6 +29,8 @@ from shared.sandbox.outputs import OutputSink, refusal
 from shared.sandbox.result import read_result
 from shared.sandbox.spec import JobRequest, Outcome, SandboxSpec
 from shared.statuses import Isolation
+
+log = structlog.get_logger()
 
 OPEN_TIMEOUT_S = 60.0
 MARGIN_S = 10.0
@@ -110,6 +113,8 @@ class Session:
             )
         if not _INPUT_NAME.fullmatch(job.input_name):
             raise ValueError(f"input_name {job.input_name!r} is not a plain file name")
+        # the last step of the way from a request to the container that answers it
+        log.info("sandbox takes it", container=self._container.id[:12], isolation=self._spec.isolation)
         outcome = Outcome()
         sending = asyncio.create_task(self._send(job), name="sandbox-input")
         try:

@@ -58,6 +58,16 @@ def test_files_that_the_text_names(page: Path) -> None:
     assert [name for name in missing if not name.startswith(("web/dist", "web/node_modules"))] == []
 
 
+def test_the_architecture_names_files_that_are_there() -> None:
+    """Short names stand for files of the folder that the paragraph is about."""
+    named = set(
+        re.findall(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.(?:py|sql))`", (ROOT / "docs" / "architecture.md").read_text())
+    )
+    files = [str(path.relative_to(ROOT)) for folder in ("services", "shared") for path in (ROOT / folder).rglob("*.*")]
+    assert len(named) > 30
+    assert [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+
+
 def test_decisions_are_numbered_without_gaps_and_say_their_number() -> None:
     numbers = [int(path.name[:4]) for path in DECISIONS]
     assert numbers == list(range(1, len(numbers) + 1)), Counter(numbers)

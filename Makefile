@@ -138,7 +138,7 @@ migration: .venv/.runtime ## make a new migration: make migration NAME=add_somet
 schema-check: .venv/.runtime ## compare shared/db/schema.sql with the migrations, there and back
 	@$(DEPLOY) schema-check
 
-##@
+##@ Help
 
 .PHONY: help
 help: ## show this

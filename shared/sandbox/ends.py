@@ -76,7 +76,7 @@ def judge(seen: Evidence, spec: SandboxSpec) -> Verdict:
     if fault is not None and fault.kind == "raised":
         place = f"{fault.where}: " if fault.where else ""
         return JobCode.MODEL_ERROR, (
-            f"{place}{fault.type}: {fault.text}{_while(fault.phase)}; the job log has the traceback: "
+            f"{place}{fault.type}: {fault.text}{_while(fault.phase)}; the log has the traceback: "
             "mend the model and upload a new version"
         )
     if seen.exit is not None and seen.exit < 0:

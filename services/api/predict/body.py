@@ -136,7 +136,10 @@ async def _read_form(request: Request[Any, Any, Any], boundary: str, into: Input
                     elif event and name is not None:
                         small += len(event)
                         if small > FORM_BYTES:
-                            raise TooLarge(f"The form's fields beside `file` have more than {FORM_BYTES} bytes.")
+                            raise TooLarge(
+                                f"The form's fields beside `file` have more than {FORM_BYTES} bytes, with what is in "
+                                f"{name!r}; the image goes into the field `file`."
+                            )
                         fields[name] += event
     except multipart.MultipartError as error:
         raise Invalid(f"The form cannot be read: {error}") from None

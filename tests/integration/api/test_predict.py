@@ -307,6 +307,8 @@ class TestRefused:
     async def test_no_image(self, ada: Person, version: str) -> None:
         problem(await ada.post(address(version)), 400, "INVALID_REQUEST")
         problem(await ada.post(address(version), files={"picture": IMAGE}), 400, "INVALID_REQUEST")
+        large = problem(await ada.post(address(version), files={"picture": bytes(1 << 17)}), 413, "TOO_LARGE")
+        assert "'picture'; the image goes into the field `file`" in large["detail"]
         problem(await ada.post(address(version), files={"file": b""}), 400, "INVALID_REQUEST")
         twice = [("file", ("a", IMAGE)), ("file", ("b", IMAGE))]
         problem(await ada.post(address(version), files=twice), 400, "INVALID_REQUEST")

@@ -171,7 +171,7 @@ async def orphans(arguments: Namespace) -> None:
         print(f"! {problem}")
     if report.items:
         did = "would go (nothing was removed; --delete removes)" if report.dry_run else "removed"
-        print(f"\n{len(report.items)} things, {show.size(report.total_bytes)}: {did}")
+        print(f"\n{show.counted(things=len(report.items))}, {show.size(report.total_bytes)}: {did}")
 
 
 async def delete_user(arguments: Namespace) -> None:
@@ -200,7 +200,7 @@ async def _delete(
         raise NotFound(f"There is no {what}.")
     if not arguments.json:
         print(
-            f"{what}: {weight.models} models, {weight.versions} versions, {weight.jobs} jobs "
+            f"{what}: {show.counted(models=weight.models, versions=weight.versions, jobs=weight.jobs)} "
             f"({weight.jobs_of_others} of other people), up to {show.size(weight.total_bytes)}"
         )
     if not arguments.yes:
@@ -211,10 +211,11 @@ async def _delete(
     if arguments.json:
         show.json(removed)
         return
-    print(
-        f"Removed {removed.models} models, {removed.versions} versions, {removed.jobs} jobs, "
-        f"{removed.objects} objects, {removed.images} images."
-    )
+    gone = show.counted(
+        models=removed.models, versions=removed.versions, jobs=removed.jobs,
+        objects=removed.objects, images=removed.images,
+    )  # fmt: skip
+    print(f"Removed {gone}.")
     for line in removed.left:
         print(f'! left: {line} (make admin A="orphans" finds it)')
 

@@ -24,6 +24,11 @@ def size(count: float) -> str:
     return f"{count:.1f} {UNITS[-1]}"
 
 
+def counted(**things: int) -> str:
+    """`1 model, 2 versions, 0 jobs`."""
+    return ", ".join(f"{count} {name.removesuffix('s') if count == 1 else name}" for name, count in things.items())
+
+
 def age(seconds: float) -> str:
     """`42 s`, `3 min`, `5 h`, `2 d`."""
     for limit, unit in ((120, 1), (7200, 60), (172800, 3600)):

@@ -148,11 +148,11 @@ async def test_deleting_needs_a_yes(run: Run, world: World, pool: Pool) -> None:
     await world.job(version, other)
     dry = await run("delete-user", name)
     assert refused(dry) == "Nothing was removed. Say --yes to remove it."
-    assert "1 models, 1 versions, 1 jobs (1 of other people), up to 24 B" in dry.stdout
+    assert "1 model, 1 version, 1 job (1 of other people), up to 24 B" in dry.stdout
     assert await world.count("jobs") == 1
 
     said = done(await run("delete-user", name, "--yes"))
-    assert said.splitlines()[-1].startswith("Removed 1 models, 1 versions, 1 jobs")
+    assert said.splitlines()[-1].startswith("Removed 1 model, 1 version, 1 job")
     assert await pool.fetch("SELECT id FROM users") == [(other,)]
     assert await world.keys() == {key for key in await world.keys() if key.startswith("quarantine/")}
     assert refused(await run("delete-user", name, "--yes")) == f"There is no user {name}."
@@ -174,11 +174,11 @@ async def test_orphans(run: Run, world: World) -> None:
     await world.parts.storage.put(f"jobs/{new_id()}/1/out.png", b"loose")
     assert "No orphans." in done(await run("orphans"))
     said = done(await run("orphans", "--grace-h", "0"))
-    assert "1 things, 5 B: would go" in said
+    assert "1 thing, 5 B: would go" in said
     assert len(await world.keys()) == 1
     away = json.loads(done(await run("orphans", "--json", CLINAI_REGISTRY="127.0.0.1:9")))
     assert [line.split(":")[0] for line in away["problems"]] == ["registry"]
-    assert "1 things, 5 B: removed" in done(await run("orphans", "--grace-h", "0", "--delete"))
+    assert "1 thing, 5 B: removed" in done(await run("orphans", "--grace-h", "0", "--delete"))
     assert await world.keys() == set()
 
 

@@ -15,8 +15,8 @@ T ?=
 S ?=
 A ?= --help
 NAME ?=
-# test processes at once, each with platforms of its own: most of a test's time is waiting
-WORKERS ?= 3
+# test processes at once, each with platforms of its own (make test WORKERS=3); 0: one after the other
+WORKERS ?= 0
 # Debian packages that `make system-packages` installs; the browser tests of web/ need a Chromium
 SYSTEM_PACKAGES ?= chromium
 

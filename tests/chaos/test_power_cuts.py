@@ -237,12 +237,12 @@ async def test_a_runner_that_hangs_is_overtaken_and_its_result_discarded(
         }
     )
     version = await owner.build(package)
+    [pid] = [part["pid"] for part in platform.status()["parts"] if part["name"] == "runner"]
     job_id = await owner.submit(version["id"], photo)
     await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "RUNNING")
-    [pid] = [part["pid"] for part in platform.status()["parts"] if part["name"] == "runner"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "QUEUED", timeout_s=30)
+        await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "QUEUED", timeout_s=60)
     finally:
         os.kill(pid, signal.SIGCONT)
     job = await owner.job_end(job_id)

@@ -166,7 +166,7 @@ async def test_the_process_stops_as_it_should(parts: TestPlatform, pool: Pool) -
             await process.wait()
     assert process.returncode == 0, errors.decode()
     assert b"Traceback" not in errors
-    assert await pool.fetchval("SELECT count(*) FROM workers") == 0
+    assert await pool.fetchval("SELECT count(*) FROM workers WHERE id = 'api-process'") == 0
 
 
 async def _answers(api: httpx.AsyncClient, timeout_s: float = 60) -> None:

@@ -73,7 +73,9 @@ async def test_cancel_leaves_nothing(
         key = f"logs/versions/{id}/{row['epoch']}.log"
         log = await builder.parts.storage.read(key, limit_bytes=1 << 20)
         assert log is not None
-        assert b"Stopped: the build was canceled" in log
+        # a push of a small image may end in the moment of the cancel: then only the commit is refused
+        late = phase == "push" and b"READY after" in log
+        assert late or b"Stopped: the build was canceled" in log
         # the worker is free again
         assert (await builder.build(package()))["status"] == "READY"
 

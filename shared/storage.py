@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 import aioboto3
-import aiohttp
 import msgspec
 from aiobotocore.config import AioConfig
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shared import settings
-from shared.s3 import Objects, Signer, open_objects
 from shared.settings import MIB
 
 if TYPE_CHECKING:
@@ -91,38 +92,14 @@ def _missing(error: ClientError) -> bool:
     return error.response["ResponseMetadata"]["HTTPStatusCode"] in (404, 412)
 
 
-async def _save(answer: aiohttp.ClientResponse, target: Path, key: str, limit_bytes: int) -> Fetched:
-    """Write a body to a file, hashing on the way; raises ObjectTooLarge, ConnectionError for a body that is cut."""
-    digest, size = hashlib.sha256(), 0
-
-    def take(out: BinaryIO, chunk: bytes) -> None:
-        digest.update(chunk)
-        out.write(chunk)
-
-    with target.open("wb") as out:
-        async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
-            size += len(chunk)
-            if size > limit_bytes:
-                answer.close()  # the rest is not wanted
-                raise ObjectTooLarge(key)
-            if len(chunk) < 65536:
-                take(out, chunk)
-            else:
-                await asyncio.to_thread(take, out, chunk)
-    if size != answer.content_length:
-        raise ConnectionError(f"{key}: got {size} of {answer.content_length} bytes")
-    return Fetched(size, digest.hexdigest(), answer.headers["ETag"])
-
-
 class ObjectStore:
     """One bucket. Keys are ours; clients see them only inside presigned URLs."""
 
-    def __init__(self, client: "S3Client", objects: Objects, signer: Signer, config: settings.Storage) -> None:
+    def __init__(self, client: "S3Client", config: settings.Storage) -> None:
         self._s3 = client
-        self._objects = objects
-        self._signer = signer
         self._config = config
         self._bucket = config.bucket
+        self._credentials = Credentials(config.access_key, config.secret_key)
 
     async def prepare_bucket(self, allowed_origins: list[str] | None = None) -> None:
         """Create the bucket with CORS for browsers and the rule that ends unfinished uploads. May be called twice."""
@@ -192,33 +169,58 @@ class ObjectStore:
     def _presign(
         self, method: str, key: str, *, origin: str, expires_s: int, query: dict[str, str] | None = None
     ) -> str:
-        return self._signer.presign(method, origin, f"/{self._bucket}/{key}", expires_s=expires_s, query=query)
+        request = AWSRequest(
+            method=method,
+            url=f"{origin.rstrip('/')}/{self._bucket}/{quote(key, safe='/~')}",
+            params=query or {},
+        )
+        S3SigV4QueryAuth(self._credentials, "s3", self._config.region, expires=expires_s).add_auth(request)
+        return str(request.url if not query else request.prepare().url)
 
     # -- objects --------------------------------------------------------------------------------------------------
 
     async def head(self, key: str) -> ObjectInfo | None:
         """Size and ETag, or None when there is no such object."""
         try:
-            async with self._objects.request("HEAD", key) as answer:
-                return ObjectInfo(int(answer.headers["Content-Length"]), answer.headers["ETag"])
+            answer = await self._s3.head_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if _missing(error):
                 return None
             raise
+        return ObjectInfo(answer["ContentLength"], answer["ETag"])
 
     async def fetch(self, key: str, target: Path, *, limit_bytes: int, etag: str | None = None) -> Fetched:
         """Stream an object to a file, hashing on the way.
 
         Raises ObjectChanged when it is gone or its ETag is not `etag`, ObjectTooLarge past `limit_bytes`.
         """
+        extra: dict[str, Any] = {"IfMatch": etag} if etag else {}
         try:
-            async with self._objects.request("GET", key, headers={"If-Match": etag} if etag else None) as answer:
-                return await _save(answer, target, key, limit_bytes)
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key, **extra)
         except ClientError as error:
             if _missing(error):
                 await self._require_bucket()
                 raise ObjectChanged(key) from None
             raise
+        digest, size = hashlib.sha256(), 0
+
+        def take(out: BinaryIO, chunk: bytes) -> None:
+            digest.update(chunk)
+            out.write(chunk)
+
+        async with answer["Body"] as body:
+            with target.open("wb") as out:
+                async for chunk in body.content.iter_chunked(CHUNK_BYTES):
+                    size += len(chunk)
+                    if size > limit_bytes:
+                        raise ObjectTooLarge(key)
+                    if len(chunk) < 65536:
+                        take(out, chunk)
+                    else:
+                        await asyncio.to_thread(take, out, chunk)
+        if size != answer["ContentLength"]:
+            raise ConnectionError(f"{key}: got {size} of {answer['ContentLength']} bytes")
+        return Fetched(size, digest.hexdigest(), answer["ETag"])
 
     async def _require_bucket(self) -> None:
         """Raise ClientError when the bucket itself is gone: SeaweedFS then says of an object that it is not there.
@@ -230,12 +232,13 @@ class ObjectStore:
     async def read(self, key: str, *, limit_bytes: int) -> bytes | None:
         """Read a small object whole; None when there is none. At most `limit_bytes` are read."""
         try:
-            async with self._objects.request("GET", key, headers={"Range": f"bytes=0-{limit_bytes - 1}"}) as answer:
-                return await answer.read()
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=0-{limit_bytes - 1}")
         except ClientError as error:
             if _missing(error) or error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
                 return b"" if not _missing(error) else None
             raise
+        async with answer["Body"] as body:
+            return await body.read()
 
     async def copy(self, source: str, target: str, *, etag: str) -> None:
         """Copy on the server if the source still has `etag`; raises ObjectChanged when it has not."""
@@ -254,8 +257,7 @@ class ObjectStore:
 
     async def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         """Store bytes under a key."""
-        async with self._objects.request("PUT", key, headers={"Content-Type": content_type}, body=data):
-            pass
+        await self._s3.put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=content_type)
 
     async def put_file(self, key: str, path: Path, *, content_type: str = "application/octet-stream") -> None:
         """Store a file under a key; large ones go in parts."""
@@ -285,9 +287,6 @@ class ObjectStore:
 
     async def delete(self, *keys: str) -> None:
         """Delete objects; those that are not there do not matter."""
-        if len(keys) == 1:
-            async with self._objects.request("DELETE", keys[0]):
-                return
         for start in range(0, len(keys), 1000):
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             await self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True})  # type: ignore[typeddict-item]
@@ -365,7 +364,7 @@ class ObjectStore:
 
 @asynccontextmanager
 async def open_storage(config: settings.Storage) -> AsyncIterator[ObjectStore]:
-    """Open the clients of this process: a general one, and a lean one for what each job does."""
+    """Open the one client of this process."""
     session = aioboto3.Session(
         aws_access_key_id=config.access_key, aws_secret_access_key=config.secret_key, region_name=config.region
     )
@@ -383,6 +382,4 @@ async def open_storage(config: settings.Storage) -> AsyncIterator[ObjectStore]:
             response_checksum_validation="when_required",
         ),
     ) as client:
-        signer = Signer(config)
-        async with open_objects(config, signer) as objects:
-            yield ObjectStore(client, objects, signer, config)
+        yield ObjectStore(client, config)

@@ -83,7 +83,7 @@ system-packages: ## install Debian packages the browser tests need: SYSTEM_PACKA
 
 .PHONY: test tests
 test tests: .venv/.dev engine $(if $(T),,web-test) ## run all tests, those of the web page first (T=path for a part)
-	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile) $(TESTS)
+	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile --reruns 1) $(TESTS)
 
 .PHONY: lint
 lint: .venv/.dev web/node_modules/.stamp ## ruff, mypy, import directions, schema.sql, eslint, TypeScript

@@ -161,6 +161,11 @@ def reset(platform: Platform, say: Say) -> None:
         if engine.answers(platform.docker_host):
             registry.remove(platform)
             asyncio.run(_remove_engine_objects(platform))
+        else:
+            say(
+                f"the engine does not answer: what it keeps of this platform stays there; once it answers, find it "
+                f"with `docker images --filter label=clinai.instance={platform.instance}`"
+            )
     except OSError as error:
         say(f"the engine was not cleaned: {error}")
     if platform.sockets.parent != platform.run:

@@ -69,6 +69,16 @@ def test_an_engine_elsewhere_that_does_not_answer_is_named(tmp_path: Path) -> No
     assert line.startswith("error: the container engine at tcp://127.0.0.1:9 does not answer")
 
 
+def test_a_reset_without_an_engine_says_what_stays(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "reset", "--yes"], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "CLINAI_DATA": str(data), "CLINAI_INSTANCE": "x", "CLINAI_DOCKER_HOST": "tcp://127.0.0.1:9"},
+    )  # fmt: skip
+    assert "docker images --filter label=clinai.instance=x" in done.stdout
+    assert not data.exists()
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared.background import background
 from shared.db import Pool, load_queries
 
 log = structlog.get_logger()
@@ -50,13 +51,10 @@ async def beating(
 
     await beat()
     pulse.state = "ready" if pulse.state == "starting" else pulse.state
-    task = asyncio.create_task(loop(), name="heartbeat")
     try:
-        await beat()
-        yield
+        async with background(loop(), "heartbeat"):
+            await beat()
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         with suppress(Exception):
             await _queries.leave(pool, id=identity["id"], pid=identity["pid"])

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import aiodocker
 import prometheus_client
@@ -20,13 +21,14 @@ from shared import settings
 from shared.bus import BusConnection, open_bus
 from shared.db import Pool, open_pool
 from shared.engine import engine_state, open_engine
+from shared.events import Noun
 from shared.heartbeat import EVERY_S, Pulse, beating
 from shared.logging import configure_logging
 from shared.maintenance import run_maintenance
 from shared.outbox import Outbox
 from shared.settings import load
 from shared.storage import ObjectStore, open_storage
-from shared.worker import Worker
+from shared.worker import Claim, Finish, Worker
 
 log = structlog.get_logger()
 
@@ -50,6 +52,34 @@ class Parts:
     """Folder for temporary files of this worker; emptied at start."""
     stack: AsyncExitStack
     """Closed when the service stops, before its parts."""
+
+
+class Handler(Protocol):
+    """What a worker service does with claimed objects; see `Worker`."""
+
+    async def handle(self, claim: Claim) -> Finish: ...
+    async def discard(self, claim: Claim) -> None: ...
+    async def settled(self, claim: Claim) -> None: ...
+    def failure(self, claim: Claim, reason: str) -> Finish: ...
+
+
+def worker_of(parts: Parts, noun: Noun, filter_subject: str, *, durable: str, slots: int, handler: Handler) -> Worker:
+    """Return the worker that takes `filter_subject` and hands what it claims to `handler`."""
+    return Worker(
+        noun,
+        durable=durable,
+        filter_subject=filter_subject,
+        worker=parts.worker,
+        slots=slots,
+        pool=parts.pool,
+        bus=parts.bus,
+        outbox=parts.outbox,
+        work=parts.work,
+        handle=handler.handle,
+        discard=handler.discard,
+        failure=handler.failure,
+        settled=handler.settled,
+    )
 
 
 MakeWorker = Callable[[Parts], Awaitable[Worker]]

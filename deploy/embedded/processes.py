@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -73,11 +72,3 @@ def who_listens(port: int) -> str:
                     return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
                 return f"pid {connection.pid}"
     return "another process"
-
-
-def uptime_s(pid: int) -> float:
-    """Seconds since a process started; 0 when it is gone."""
-    try:
-        return time.time() - psutil.Process(pid).create_time()
-    except psutil.Error:
-        return 0.0

@@ -7,7 +7,7 @@ but health says 503. Parts that go away later come back by themselves (pool, bus
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import ClassVar, TypeVar
 
 import aiodocker
@@ -16,6 +16,7 @@ import structlog
 from services.api.context import Context
 from services.api.predict.ends import hearing
 from shared import settings
+from shared.background import background
 from shared.bus import BusConnection, open_bus
 from shared.db import Pool, open_pool
 from shared.engine import open_engine
@@ -66,13 +67,8 @@ class Gateway:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open in the background until the block ends, then stop and close."""
-        task = asyncio.create_task(self._live(), name="gateway")
-        try:
+        async with background(self._live(), "gateway"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _live(self) -> None:
         async with AsyncExitStack() as stack:

@@ -13,7 +13,7 @@ from services.builder.weights import WeightsFetcher
 from shared import settings
 from shared.engine import host_slots
 from shared.sandbox.engine import engine_faults
-from shared.service import Parts, run_worker
+from shared.service import Parts, run_worker, worker_of
 from shared.settings import load
 from shared.worker import Worker
 
@@ -45,21 +45,7 @@ def make_handler(parts: Parts, index: settings.Index) -> BuildHandler:
 
 def make_worker(parts: Parts, handler: BuildHandler) -> Worker:
     """Return the worker that hands claimed versions to `handler`."""
-    return Worker(
-        "version",
-        durable="builder",
-        filter_subject="version.uploaded.>",
-        worker=parts.worker,
-        slots=slots(parts),
-        pool=parts.pool,
-        bus=parts.bus,
-        outbox=parts.outbox,
-        work=parts.work,
-        handle=handler.handle,
-        discard=handler.discard,
-        failure=handler.failure,
-        settled=handler.settled,
-    )
+    return worker_of(parts, "version", "version.uploaded.>", durable="builder", slots=slots(parts), handler=handler)
 
 
 async def make(parts: Parts) -> Worker:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from shared import transitions
+from shared.background import background
 from shared.crashpoints import crashpoint
 from shared.livelog import LiveLog
 from shared.service import Parts
@@ -112,13 +113,8 @@ class Build:
     @asynccontextmanager
     async def noting(self) -> AsyncIterator[None]:
         """Keep the row's log tail and phases fresh while the block runs."""
-        task = asyncio.create_task(self._note_forever(), name="note")
-        try:
+        async with background(self._note_forever(), "note"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _note_forever(self) -> None:
         while True:

@@ -24,23 +24,16 @@ async def smoke_test(
     `params` are the declared defaults, `isolation` what clinai.toml asks for. Raises BuildError (SMOKE_TEST_FAILED)
     whose message begins with the code of the job's end.
     """
-    limits = build.parts.limits
     picture, outputs = build.folder / "smoke.png", build.folder / "smoke-outputs"
     picture.write_bytes(smoke_png())
     outputs.mkdir()
-    spec = SandboxSpec(
+    spec = SandboxSpec.within(
+        build.parts.limits,
         image=build.reference,
-        memory_bytes=memory_bytes or limits.memory_bytes,
-        cpus=limits.cpus,
-        tmp_bytes=limits.tmp_bytes,
-        processes=limits.processes,
-        timeout_s=timeout_s or limits.job_s,
+        memory_bytes=memory_bytes,
+        timeout_s=timeout_s,
         input_bytes=MIB,
-        output_bytes=limits.output_bytes,
-        output_files=limits.output_files,
-        result_bytes=limits.result_bytes,
-        log_bytes=limits.job_log_bytes,
-        message_bytes=limits.message_bytes,
+        isolation=Isolation.CONTAINER,
         runtime=build.parts.engine.sandbox_runtime,
         labels={**build.labels, "clinai.kind": "sandbox"},
     )

@@ -1,7 +1,5 @@
 """`python -m services.runner`: takes `job.submitted`, runs images through models."""
 
-import asyncio
-from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -11,10 +9,11 @@ from services.runner.handler import JobHandler
 from services.runner.images import ensure_image
 from services.runner.pool import SandboxPool, pool_size
 from services.runner.spec import pool_key, resources, waiting_spec, warm_up
+from shared.background import background
 from shared.db import load_queries
 from shared.engine import host_slots
 from shared.sandbox import remove_leftovers
-from shared.service import Parts, run_worker
+from shared.service import Parts, run_worker, worker_of
 from shared.worker import Worker
 
 log = structlog.get_logger()
@@ -31,21 +30,7 @@ async def make(parts: Parts) -> Worker:
     await remove_leftovers(parts.docker, instance=parts.instance.instance, worker=parts.worker)
     sandboxes = await _open_sandboxes(parts)
     handler = JobHandler(parts, sandboxes)
-    return Worker(
-        "job",
-        durable="runner",
-        filter_subject="job.submitted.>",
-        worker=parts.worker,
-        slots=slots(parts),
-        pool=parts.pool,
-        bus=parts.bus,
-        outbox=parts.outbox,
-        work=parts.work,
-        handle=handler.handle,
-        discard=handler.discard,
-        failure=handler.failure,
-        settled=handler.settled,
-    )
+    return worker_of(parts, "job", "job.submitted.>", durable="runner", slots=slots(parts), handler=handler)
 
 
 async def _open_sandboxes(parts: Parts) -> SandboxPool:
@@ -54,14 +39,9 @@ async def _open_sandboxes(parts: Parts) -> SandboxPool:
         parts.docker, parts.scratch, size=pool_size(parts.work.warm_sandboxes), idle_s=parts.work.warm_idle_s
     )
     parts.stack.push_async_callback(sandboxes.close)
-    tending = asyncio.create_task(sandboxes.tend(), name="sandboxes")
-
-    async def stop_tending() -> None:
-        tending.cancel()
-        with suppress(asyncio.CancelledError):
-            await tending
-
-    parts.stack.push_async_callback(stop_tending)
+    if not sandboxes.keeps:
+        return sandboxes
+    await parts.stack.enter_async_context(background(sandboxes.tend(), "sandboxes"))
 
     async def on_ready(message: Msg) -> None:
         """A version became READY: its owner will try it soon."""

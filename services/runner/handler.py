@@ -152,7 +152,7 @@ class JobHandler:
         outputs_dir.mkdir()
         params = {**declared_defaults(version), **claim.row["params"]}
         job = JobRequest(input_path=got.path, input_name=f"image.{got.extension}", params=params)
-        if isolation(version) is Isolation.CONTAINER:
+        if isolation(version) is Isolation.CONTAINER or not self._sandboxes.keeps:
             spec = single_spec(self._parts, version, image, claim, got.size)
         else:
             spec = waiting_spec(self._parts, version, image, claim.owner_id)

@@ -81,6 +81,11 @@ class SandboxPool:
         self._picture = self._folder / "picture.png"
         self._picture.write_bytes(smoke_png())
 
+    @property
+    def keeps(self) -> bool:
+        """Whether sandboxes wait at all; without, each job gets one of its own."""
+        return self._size > 0
+
     async def run(
         self,
         key: Key,
@@ -95,9 +100,8 @@ class SandboxPool:
 
         `warm_up` are the parameters of a run that the model may do once beforehand; None where that is not wanted.
         """
-        if spec.isolation is Isolation.CONTAINER or self._size == 0:
+        if spec.isolation is Isolation.CONTAINER:
             taken.labels("container").inc()
-            spec = msgspec.structs.replace(spec, isolation=Isolation.CONTAINER)
             return await run_once(self._docker, spec, job, outputs_dir=outputs_dir, on_log=on_log)
         began = time.perf_counter()
         try:
@@ -152,11 +156,6 @@ class SandboxPool:
                 log.info("memory is scarce; an idle sandbox goes", version=str(oldest.key.version))
                 self._remove(oldest)
                 await oldest.close()
-
-    async def forget(self, version: UUID) -> None:
-        """Remove the waiting sandboxes of a version that is gone."""
-        for sandbox in [s for key, group in self._idle.items() if key.version == version for s in group]:
-            self._retire(sandbox)
 
     async def close(self) -> None:
         """Remove every waiting sandbox; those at work are removed when their job ends."""

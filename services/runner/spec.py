@@ -56,20 +56,13 @@ def single_spec(parts: Parts, version: Row, image: str, claim: Claim, input_byte
 def _spec(
     parts: Parts, version: Row, image: str, how: Isolation, *, input_bytes: int, labels: dict[str, str]
 ) -> SandboxSpec:
-    limits, info = parts.limits, version["package_info"] or {}
-    return SandboxSpec(
+    info = version["package_info"] or {}
+    return SandboxSpec.within(
+        parts.limits,
         image=image,
-        memory_bytes=info.get("memory_bytes") or limits.memory_bytes,
-        cpus=limits.cpus,
-        tmp_bytes=limits.tmp_bytes,
-        processes=limits.processes,
-        timeout_s=info.get("timeout_s") or limits.job_s,
+        memory_bytes=info.get("memory_bytes"),
+        timeout_s=info.get("timeout_s"),
         input_bytes=input_bytes,
-        output_bytes=limits.output_bytes,
-        output_files=limits.output_files,
-        result_bytes=limits.result_bytes,
-        log_bytes=limits.job_log_bytes,
-        message_bytes=limits.message_bytes,
         isolation=how,
         runtime=parts.engine.sandbox_runtime,
         labels={

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.codes import JobCode
+from shared.settings import Limits
 from shared.statuses import Isolation
 
 
@@ -33,6 +34,38 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     """Engine runtime, e.g. `runsc`; empty: the engine's default."""
     labels: dict[str, str]
+
+    @classmethod
+    def within(
+        cls,
+        limits: Limits,
+        *,
+        image: str,
+        memory_bytes: int | None,
+        timeout_s: float | None,
+        input_bytes: int,
+        isolation: Isolation,
+        runtime: str,
+        labels: dict[str, str],
+    ) -> "SandboxSpec":
+        """Describe a sandbox by the platform's limits; memory and time are the version's own where it has any."""
+        return cls(
+            image=image,
+            memory_bytes=memory_bytes or limits.memory_bytes,
+            cpus=limits.cpus,
+            tmp_bytes=limits.tmp_bytes,
+            processes=limits.processes,
+            timeout_s=timeout_s or limits.job_s,
+            input_bytes=input_bytes,
+            output_bytes=limits.output_bytes,
+            output_files=limits.output_files,
+            result_bytes=limits.result_bytes,
+            log_bytes=limits.job_log_bytes,
+            message_bytes=limits.message_bytes,
+            isolation=isolation,
+            runtime=runtime,
+            labels=labels,
+        )
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):

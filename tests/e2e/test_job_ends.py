@@ -1,5 +1,7 @@
 """Every way a job can end, through the whole platform: its code, its message, and nothing left behind."""
 
+import asyncio
+import json
 import subprocess
 from typing import Any
 
@@ -41,6 +43,13 @@ def containers(platform: TestPlatform, kind: str) -> list[str]:
     return found.stdout.split()
 
 
+def labels_of(container: str) -> dict[str, str]:
+    """Labels of a container."""
+    command = ["docker", "inspect", "--format", "{{json .Config.Labels}}", container]
+    found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
 @pytest.mark.parametrize(("do", "code", "says"), BAD_ENDS, ids=[end[0] for end in BAD_ENDS])
 async def test_bad_end_has_its_code(
     platform: TestPlatform, owner: Client, obedient: dict[str, Any], photo: bytes, do: str, code: str, says: str
@@ -76,6 +85,11 @@ async def test_cancel_of_a_running_job(
 ) -> None:
     job_id = await owner.submit(obedient["id"], photo, {"do": "hang"})
     await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "RUNNING")
+    for _ in range(200):
+        if found := containers(platform, "sandbox"):
+            break
+        await asyncio.sleep(0.05)
+    assert [(labels["clinai.job"], labels["clinai.epoch"]) for labels in map(labels_of, found)] == [(job_id, "1")]
     await owner.post(f"/api/jobs/{job_id}/cancel")
     job = await owner.job_end(job_id)
     assert job["status"] == "CANCELED"

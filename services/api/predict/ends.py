@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from nats.aio.msg import Msg
 
+from shared.background import background
 from shared.bus import BusConnection
 from shared.db import Pool, load_queries
 
@@ -67,13 +68,10 @@ async def hearing(pool: Pool, bus: BusConnection) -> AsyncIterator[JobEnds]:
     """Subscribe, and poll in the background, until the block ends."""
     ends = JobEnds(pool)
     subscriptions = [await bus.nc.subscribe(subject, cb=ends.heard) for subject in ENDS]
-    task = asyncio.create_task(ends.poll(), name="job-ends")
     try:
-        yield ends
+        async with background(ends.poll(), "job-ends"):
+            yield ends
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         for subscription in subscriptions:
             with suppress(Exception):
                 await subscription.unsubscribe()

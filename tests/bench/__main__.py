@@ -6,71 +6,86 @@ import os
 import secrets
 import sys
 import tempfile
-import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
-from tests.bench import measure
-from tests.bench.numbers import Number, save, show
-from tests.client import Client
+from tests.bench.group import Bench, Group, say
+from tests.bench.groups import GROUPS
+from tests.bench.numbers import Number, commit, missed, save, show
 from tests.platforms import ROOT, TestPlatform
 
-SETTLE_S = 15.0
-"""Quiet before memory is read: what starting took has been given back by then."""
+
+def chosen(only: str, groups: Sequence[Group] = GROUPS) -> list[Group]:
+    """The groups that `only` names, separated by commas, in their own order; all when it names none."""
+    names = {name.strip() for name in only.split(",") if name.strip()}
+    if unknown := names - {group.name for group in groups}:
+        known = ", ".join(group.name for group in groups)
+        raise SystemExit(f"error: no group is called {', '.join(sorted(unknown))}; there are {known}")
+    return [group for group in groups if not names or group.name in names]
 
 
-def say(text: str) -> None:
-    """Progress, beside the table."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+def on_one_platform(groups: Sequence[Group]) -> Iterator[list[Group]]:
+    """Groups that may share a platform, as lists; one that wants to be alone is a list of its own."""
+
+    def platform_of(group: Group) -> object:
+        return group.name if group.alone else sorted(group.settings.items())
+
+    for _, together in groupby(groups, platform_of):
+        yield list(together)
 
 
-async def _measure(platform: TestPlatform, args: argparse.Namespace) -> list[Number]:
+@contextmanager
+def fresh_platform(settings: dict[str, str]) -> Iterator[TestPlatform]:
+    """A started platform of which nothing stays, in its folder or in the engine."""
+    with tempfile.TemporaryDirectory(prefix="clinai-bench-") as folder:
+        platform = TestPlatform(Path(folder) / "data", f"bench-{secrets.token_hex(4)}", **settings)
+        try:
+            say("starting a platform" + "".join(f" {name}={value}" for name, value in settings.items()))
+            yield platform.start()
+        finally:
+            platform.remove()
+
+
+def measure(groups: Sequence[Group], scale: float) -> tuple[list[Number], list[str]]:
+    """Run the groups; returns what they measured, and the names of those that broke."""
     numbers: list[Number] = []
-    say(f"idle for {SETTLE_S:.0f} s, then memory")
-    await asyncio.sleep(SETTLE_S)
-    numbers.append(measure.memory(platform, "idle after start"))
-    async with Client(platform.url) as client, client.live() as live:
-        await live.next()
-        say(f"builds: 1 from nothing, {args.builds} with new code")
-        found, version = await measure.builds(client, live, args.builds)
-        numbers += found
-        say(f"jobs: {args.jobs}, each beside a docker run")
-        numbers += await measure.runs(client, live, version, measure.docker_command(platform), args.jobs)
-        say(f"frames: {args.frames}")
-        await client.login()
-        numbers += await measure.frames(platform, client, live, version, args.frames)
-        say(f"sockets: {args.sockets}")
-        numbers.append(await measure.idle_sockets(platform, client, args.sockets))
-    say(f"idle for {SETTLE_S:.0f} s, then memory again")
-    await asyncio.sleep(SETTLE_S)
-    numbers.append(measure.memory(platform, "idle after all this"))
-    return numbers
+    broken: list[str] = []
+    for together in on_one_platform(groups):
+        with fresh_platform(dict(together[0].settings)) as platform:
+            bench = Bench(platform, scale)
+            for group in together:
+                say(f"{group.name}: {group.about}")
+                try:
+                    numbers += asyncio.run(group.measure(bench))
+                except Exception:
+                    traceback.print_exc()
+                    broken.append(group.name)
+    return numbers, broken
 
 
 def main() -> int:
-    """Measure; with --check the exit status says whether every goal was met."""
+    """Measure; the status is 1 when a group broke, and with --check when a goal was missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--builds", type=int, default=3, help="builds with new code on the same requirements")
-    parser.add_argument("--jobs", type=int, default=20, help="cold jobs, each beside a docker run")
-    parser.add_argument("--frames", type=int, default=100, help="state changes whose frames are awaited")
-    parser.add_argument("--sockets", type=int, default=500, help="idle WebSockets")
+    parser.add_argument("--only", default="", metavar="GROUP,GROUP", help="measure these groups, not all")
+    parser.add_argument("--list", action="store_true", help="show the groups and end")
+    parser.add_argument("--scale", type=float, default=1.0, help="so many times the samples")
     parser.add_argument("--check", action="store_true", help="end with status 1 when a goal is missed")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="clinai-bench-") as folder:
-        platform = TestPlatform(Path(folder) / "data", f"bench-{secrets.token_hex(4)}")
-        try:
-            say("starting a platform of its own")
-            platform.start()
-            numbers = asyncio.run(_measure(platform, args))
-            say("stopping it, then the demo on what is there")
-            numbers.append(measure.second_demo(platform))
-        finally:
-            # its images go, too: a bench that is run daily must not fill the engine's disk
-            platform.deploy("reset", "--yes")
-    show(numbers)
-    path = save(numbers, Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai") / "bench", measure.commit())
-    print(f"every sample: {path}")
-    missed = measure.missed(numbers)
-    return 1 if missed and args.check else 0
+    if args.list:
+        for group in GROUPS:
+            print(f"{group.name:12} {group.about}")
+        return 0
+    numbers, broken = measure(chosen(args.only), args.scale)
+    if numbers:
+        show(numbers)
+        path = save(numbers, Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai") / "bench", commit(ROOT))
+        print(f"every sample: {path}")
+    if broken:
+        print(f"could not be measured (see above): {', '.join(broken)}")
+    return 1 if broken or (args.check and missed(numbers)) else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""How bench sums up what it has measured."""
+"""How bench chooses what to measure and sums up what it has measured."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.bench.measure import missed, phases, timings
-from tests.bench.numbers import Number, amount, percentile, save
+from tests.bench.__main__ import chosen, on_one_platform
+from tests.bench.builds import phases
+from tests.bench.group import Bench, Group
+from tests.bench.numbers import Number, amount, missed, percentile, save, spread
+from tests.bench.steps import timings
+from tests.platforms import TestPlatform
 
 
 @pytest.mark.parametrize(
@@ -23,8 +27,17 @@ def test_a_number_meets_its_goal_by_its_median() -> None:
     assert missed([quick, slow]) == ["s"]
 
 
+def test_a_goal_may_be_a_floor_or_of_another_percentile() -> None:
+    samples = [*([1.0] * 98), 20.0, 30.0]
+    assert Number("p99", "ms", samples, goal=15.0, percent=99).met is False
+    assert Number("p99", "ms", samples, goal=20.0, percent=99).wanted == "p99 ≤ 20 ms"
+    assert [Number("rate", "/s", [n], goal=0.7, at_least=True).met for n in (0.69, 0.7)] == [False, True]
+    assert Number("rate", "x", [1.0], goal=0.7, at_least=True).wanted == "≥ 0.7 x"
+
+
 def test_amounts_show_three_digits() -> None:
     assert [amount(value, "s") for value in (0.01234, 1.5, 447.6)] == ["0.0123 s", "1.5 s", "448 s"]
+    assert spread(Number("n", "s", [4.0, 1.0, 3.0, 2.0])) == "1 to 3"
 
 
 def test_the_longest_phases_come_first() -> None:
@@ -40,3 +53,31 @@ def test_what_is_saved_has_every_sample(tmp_path: Path) -> None:
     assert saved["commit"] == "abc"
     assert saved["numbers"][0]["samples"] == [1.0, 3.0]
     assert (saved["numbers"][0]["p50"], saved["numbers"][0]["met"]) == (2.0, True)
+
+
+async def _nothing(bench: Bench) -> list[Number]:
+    return []
+
+
+GROUPS = [
+    Group("a", "", _nothing, settings={"X": "1"}),
+    Group("b", "", _nothing, settings={"X": "1"}),
+    Group("c", "", _nothing, settings={"X": "1"}, alone=True),
+    Group("d", "", _nothing, settings={}),
+]
+
+
+def test_groups_are_chosen_by_name_and_keep_their_order() -> None:
+    assert [group.name for group in chosen("d, a", GROUPS)] == ["a", "d"]
+    assert chosen("", GROUPS) == GROUPS
+    with pytest.raises(SystemExit, match="no group is called x; there are a, b, c, d"):
+        chosen("a,x", GROUPS)
+
+
+def test_groups_with_equal_settings_share_a_platform_unless_one_wants_to_be_alone() -> None:
+    assert [[group.name for group in together] for together in on_one_platform(GROUPS)] == [["a", "b"], ["c"], ["d"]]
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1, 20), (0.5, 10), (0.01, 1), (5, 100)])
+def test_scale_stretches_what_is_repeated(scale: float, expected: int, tmp_path: Path) -> None:
+    assert Bench(TestPlatform(tmp_path, "x"), scale).times(20) == expected

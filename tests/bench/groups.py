@@ -1,0 +1,16 @@
+"""All groups, in the order they run. A new one is a module with one async function, and a line here."""
+
+from tests.bench.builds import measure_builds
+from tests.bench.cold import measure_cold
+from tests.bench.footprint import measure_footprint
+from tests.bench.frames import measure_frames
+from tests.bench.group import Group
+from tests.bench.sockets import measure_sockets
+
+GROUPS = (
+    Group("builds", "package uploaded → READY", measure_builds, alone=True),
+    Group("cold", "a job in a container of its own, beside docker run", measure_cold),
+    Group("frames", "from a commit to the frame at a client", measure_frames),
+    Group("sockets", "memory of idle WebSockets", measure_sockets),
+    Group("footprint", "memory of all parts, second run of the demo", measure_footprint, settings={}, alone=True),
+)

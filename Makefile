@@ -17,11 +17,11 @@ A ?= --help
 NAME ?=
 # test processes at once, each with platforms of its own (make test WORKERS=3); 0: one after the other
 WORKERS ?= 0
-# Debian packages that `make system-packages` installs; the browser tests of web/ need a Chromium
-SYSTEM_PACKAGES ?= chromium
 
 PY := .venv/bin/python
 DEPLOY := $(PY) -m deploy
+# the page and a browser are there when tests of them are asked for: all tests, all of e2e, or theirs
+WEB_TESTS := $(if $(T),$(filter tests tests/ tests/e2e tests/e2e/ tests/e2e/test_web.py%,$(T)),all)
 TESTS := $(or $(T),$(wildcard $(addprefix tests/,unit integration hostile e2e chaos)))
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/vite.config.ts web/tsconfig.json example-model -type f 2>/dev/null)
 
@@ -70,19 +70,17 @@ web-if-possible: # a platform without its page still serves the API and says so
 	  else echo "» no web page (see above): a page that points to the API is served instead"; fi; fi
 
 .PHONY: system-packages
-system-packages: ## install Debian packages the browser tests need: SYSTEM_PACKAGES="chromium"
-	@missing=(); for p in $(SYSTEM_PACKAGES); do dpkg -s "$$p" >/dev/null 2>&1 || missing+=("$$p"); done; \
-	if [ $${#missing[@]} -gt 0 ]; then \
-	  command -v apt-get >/dev/null || { echo "error: install $${missing[*]} by this system's own means" >&2; exit 1; }; \
-	  root=""; [ "$$(id -u)" = 0 ] || root=sudo; echo "» apt-get install $${missing[*]}"; \
-	  $$root apt-get update -q >/dev/null; \
-	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$${missing[@]}" >/dev/null; \
-	fi
+system-packages: ## a Chromium for the browser tests, where CHROMIUM names none and PATH has none (Debian, Ubuntu)
+	@deploy/chromium.sh install >/dev/null
+
+.PHONY: browser-if-possible
+browser-if-possible: # a machine without a browser still runs all other tests; those that need one fail and say so
+	@$(MAKE) -s system-packages || echo "» no browser (see above): the tests of the web page are going to fail"
 
 ##@ Working on it
 
 .PHONY: test tests
-test tests: .venv/.dev engine $(if $(T),,web-test) ## run all tests, those of the web page first (T=path for a part)
+test tests: .venv/.dev engine $(if $(T),,web-test) $(if $(WEB_TESTS),web/dist/index.html browser-if-possible) ## run all tests, those of the web page included (T=path for a part)
 	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile --reruns 1) $(TESTS)
 
 .PHONY: lint

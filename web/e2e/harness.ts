@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { strToU8, zipSync } from "fflate";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, onTestFailed } from "vitest";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 const data = process.env.CLINAI_DATA ?? `${root}.clinai`;
@@ -39,7 +39,7 @@ export const package_ = (predict: string, more: Record<string, string> = {}): Bu
 export const photo = readFileSync(`${root}example-model/sample.jpg`);
 
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  chromium.launch({ executablePath: execFileSync(`${root}deploy/chromium.sh`, { encoding: "utf8" }).trim(), args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 
 let counter = 0;
 export const newName = (kind: string): string => `${kind}${Date.now().toString(36)}${(counter += 1)}`;
@@ -51,7 +51,7 @@ export function watch(page: Page, expected: RegExp = /^$/): Page {
   page.on("pageerror", (error) => faults.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
     const text = message.text();
-    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RESET|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
+    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RESET|ERR_NETWORK_CHANGED|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
   });
   return page;
 }
@@ -59,7 +59,20 @@ export function watch(page: Page, expected: RegExp = /^$/): Page {
 export async function open(browser: Browser, options: BrowserContextOptions = {}): Promise<{ context: BrowserContext; page: Page }> {
   const context = await browser.newContext({ baseURL: url, ...options });
   context.setDefaultTimeout(20_000);
-  return { context, page: watch(await context.newPage()) };
+  const page = watch(await context.newPage());
+  // a container that starts on this machine is a change of the network to its browser, which ends what is under way
+  const goto = page.goto.bind(page);
+  page.goto = (...to) => goto(...to).catch((error: unknown) => (/ERR_NETWORK_CHANGED/.test(String(error)) ? goto(...to) : Promise.reject(error as Error)));
+  // a set-up has pages, too, and no test that could fail
+  if (expect.getState().currentTestName) onTestFailed(() => tell(page));
+  return { context, page };
+}
+
+/** What the page showed when its test failed. */
+async function tell(page: Page): Promise<void> {
+  if (page.isClosed()) return;
+  const shown = await page.locator("body").ariaSnapshot({ timeout: 5_000 }).catch((error: unknown) => String(error));
+  console.log(`${page.url()} showed\n${shown.slice(0, 4000)}`);
 }
 
 export interface Account {
@@ -163,6 +176,12 @@ export async function upload(page: Page, zip: Buffer, name = "model.zip"): Promi
 }
 
 export const live = (page: Page): Promise<void> => page.locator('[data-testid="connection"]:visible', { hasText: "Live" }).waitFor();
+
+/** The page has its heading (or says why it has none) and nothing of it is still loading. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator("h1, [role=dialog] h2, [role=alert]").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector("#root:empty, .skeleton, [role=status][aria-label=Loading]"));
+}
 
 export function noFaults(): void {
   expect(faults.splice(0)).toEqual([]);

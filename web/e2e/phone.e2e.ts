@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type Account, account, launch, live, logIn, noFaults, open, readyModel } from "./harness";
+import { type Account, account, launch, live, logIn, noFaults, open, readyModel, settled } from "./harness";
 
 let browser: Browser;
 let owner: Account;
@@ -30,8 +30,7 @@ it("runs an image on a screen of 390 px, and no page is wider than it", async ()
   const job = new URL(page.url()).pathname;
   for (const path of ["/", "/dashboard", "/models", `/models/${model}`, `/models/${model}?tab=usage`, `/models/${model}?tab=settings`, "/run", "/jobs", job, "/account"]) {
     await page.goto(path);
-    await page.locator("h1").first().waitFor();
-    await page.waitForLoadState("networkidle");
+    await settled(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(wide, `${path} is wider than the screen`).toBeLessThanOrEqual(0);
     // a finger needs room: nothing that is a button of the page's own is smaller than 28 px

@@ -1,5 +1,5 @@
 // A platform that runs: its address, an account of its own, and what a page needs to have something to show.
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -21,7 +21,7 @@ function started() {
 
 export const url = process.env.CLINAI_URL ?? started();
 export const launch = (args = []) =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage", ...args] });
+  chromium.launch({ executablePath: execFileSync(`${root}deploy/chromium.sh`, { encoding: "utf8" }).trim(), args: ["--no-sandbox", "--disable-dev-shm-usage", ...args] });
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 

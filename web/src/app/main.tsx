@@ -6,6 +6,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { session } from "@/shared/api/session";
+import { followTheme } from "@/shared/lib/theme";
 import { startLive } from "@/shared/live/live";
 import { queries } from "./queries";
 import { router } from "./router";
@@ -25,6 +26,7 @@ addEventListener("vite:preloadError", (event) => {
 const root = document.getElementById("root");
 if (!root) throw new Error("no #root");
 
+followTheme();
 await session.start();
 startLive(queries);
 session.subscribe(() => {

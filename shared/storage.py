@@ -18,12 +18,10 @@ from urllib.parse import quote
 import aioboto3
 import msgspec
 from aiobotocore.config import AioConfig
-from botocore.auth import S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from shared import settings
+from shared.presign import Signer
 from shared.settings import MIB
 
 if TYPE_CHECKING:
@@ -99,7 +97,7 @@ class ObjectStore:
         self._s3 = client
         self._config = config
         self._bucket = config.bucket
-        self._credentials = Credentials(config.access_key, config.secret_key)
+        self._signer = Signer(config.access_key, config.secret_key, config.region)
 
     async def prepare_bucket(self, allowed_origins: list[str] | None = None) -> None:
         """Create the bucket with CORS for browsers and the rule that ends unfinished uploads. May be called twice."""
@@ -169,13 +167,8 @@ class ObjectStore:
     def _presign(
         self, method: str, key: str, *, origin: str, expires_s: int, query: dict[str, str] | None = None
     ) -> str:
-        request = AWSRequest(
-            method=method,
-            url=f"{origin.rstrip('/')}/{self._bucket}/{quote(key, safe='/~')}",
-            params=query or {},
-        )
-        S3SigV4QueryAuth(self._credentials, "s3", self._config.region, expires=expires_s).add_auth(request)
-        return str(request.url if not query else request.prepare().url)
+        path = f"/{self._bucket}/{quote(key, safe='/~')}"
+        return self._signer.sign(method, origin.rstrip("/"), path, expires_s=expires_s, query=query)
 
     # -- objects --------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ def main() -> None:
         uvicorn.Config(
             app,
             loop="uvloop",
+            http="httptools",
             lifespan="on",
             ws="none",
             log_config=None,

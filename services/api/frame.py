@@ -9,6 +9,7 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 DRAIN_BYTES = 64 * 1024**2
 DRAIN_S = 10.0
+ADDRESSES_KNOWN = 1024
 QUIET = ("/api/health", "/metrics")
 """Paths asked so often that their log lines are for debugging only."""
 
@@ -44,9 +46,19 @@ class Frame:
 
     def __init__(self, app: App, *, trusted_proxies: str) -> None:
         self._app = app
-        self._trusted = [
+        networks = [
             ipaddress.ip_network(item.strip(), strict=False) for item in trusted_proxies.split(",") if item.strip()
         ]
+
+        @lru_cache(maxsize=ADDRESSES_KNOWN)
+        def is_trusted(address: str) -> bool:
+            try:
+                ip = ipaddress.ip_address(address)
+            except ValueError:
+                return False
+            return any(ip in network for network in networks)
+
+        self._is_trusted = is_trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything but HTTP passes through."""
@@ -98,13 +110,6 @@ class Frame:
             if not self._is_trusted(entry):
                 break
         return address
-
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._trusted)
 
 
 class _Exchange:

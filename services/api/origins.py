@@ -1,17 +1,21 @@
 """Where the client sees object storage: the origin that presigned URLs must carry (design, section 6)."""
 
 import re
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from typing import Any
 
 from litestar import Request
 
-from services.api.injected import OpenContext
+from services.api.context import User
+from services.api.injected import OpenContext, SignedIn
 from shared.errors import Invalid
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
-def storage_origin(headers: dict[str, str], *, scheme: str, from_edge: bool, public_url: str, public_port: int) -> str:
+def storage_origin(
+    headers: Mapping[str, str], *, scheme: str, from_edge: bool, public_url: str, public_port: int
+) -> str:
     """Return `scheme://host:port` of storage for whoever sent `headers` (names in lower case).
 
     The public setting wins. Without it the host is the one the request came to, so that a phone on the same network
@@ -43,11 +47,14 @@ def _name(host: str) -> str:
     return host.partition(":")[0]
 
 
-async def provide_origin(request: Request, context: OpenContext) -> str:  # type: ignore[type-arg]
-    """Dependency `origin`: where the client of this request sees storage."""
+def provide_origin(request: Request[User, Any, Any], context: OpenContext, user: SignedIn) -> str:
+    """Dependency `origin`: where the client of this request sees storage.
+
+    `user` is asked for so that dependencies come one after another, as in `app.py`.
+    """
     return storage_origin(
-        {name.lower(): value for name, value in request.headers.items()},
-        scheme=urlsplit(str(request.url)).scheme,
+        request.headers,
+        scheme=request.scope["scheme"],
         from_edge=bool(request.scope["state"].get("from_edge")),
         public_url=context.storage_settings.public_url,
         public_port=context.storage_settings.public_port,

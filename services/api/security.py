@@ -6,6 +6,7 @@ that ending a session, disabling an account or changing a role holds at once (do
 """
 
 import time
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +20,19 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from services.api.accounts import Accounts
 from services.api.context import Context, User
 from services.api.gateway import Gateway
 from services.api.ratelimit import MovingWindow
-from shared.db import load_queries
 from shared.errors import Forbidden, PlatformFault, Unauthorized
 from shared.settings import Auth
 from shared.statuses import Role
 
 ALGORITHM = "HS256"
 ISSUER = "clinai"
+TOKENS_KNOWN = 4096
+"""Tokens whose signature is not checked again; most clients send one token many times."""
 CLAIMS = ["sub", "sid", "role", "name", "exp", "iat", "iss"]
-
-_queries = load_queries("users")
 
 
 def issue_token(auth: Auth, user: User) -> str:
@@ -51,15 +52,29 @@ def issue_token(auth: Auth, user: User) -> str:
 
 def read_token(auth: Auth, token: str) -> User:
     """Check a token's signature, algorithm, issuer and age; raises Unauthorized saying which it was."""
+    user, expires_at = _verified(auth.secret_key, token)
+    if expires_at <= time.time():
+        raise _expired()
+    return user
+
+
+@lru_cache(maxsize=TOKENS_KNOWN)
+def _verified(secret_key: str, token: str) -> tuple[User, int]:
+    """Whom a token names and when it expires. A good signature stays good; a token that is not raises each time."""
     try:
         claims: dict[str, Any] = jwt.decode(
-            token, auth.secret_key, algorithms=[ALGORITHM], issuer=ISSUER, options={"require": CLAIMS}
+            token, secret_key, algorithms=[ALGORITHM], issuer=ISSUER, options={"require": CLAIMS}
         )
-        return User(UUID(claims["sub"]), str(claims["name"]), Role(claims["role"]), UUID(claims["sid"]))
+        user = User(UUID(claims["sub"]), str(claims["name"]), Role(claims["role"]), UUID(claims["sid"]))
+        return user, int(claims["exp"])
     except jwt.ExpiredSignatureError:
-        raise _refused("The access token has expired; refresh it or sign in again.") from None
+        raise _expired() from None
     except (jwt.InvalidTokenError, ValueError):
         raise _refused("The access token is not valid here; sign in again.") from None
+
+
+def _expired() -> Unauthorized:
+    return _refused("The access token has expired; refresh it or sign in again.")
 
 
 def _refused(detail: str) -> Unauthorized:
@@ -73,6 +88,7 @@ class Gate(ASGIMiddleware):
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._accounts = Accounts()
         self._fast = MovingWindow("requests", gateway.auth.requests_per_second, 1.0)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
@@ -84,7 +100,10 @@ class Gate(ASGIMiddleware):
                 user = bearer_user(context.auth, scope)
                 structlog.contextvars.bind_contextvars(user=str(user.id))
                 self._fast.hit(str(user.id))
-                scope["user"] = await account_now(context, user)
+                standing = await self._accounts.standing(context.pool, user.id, user.session_id)
+                if standing is None:
+                    raise _refused("This session has ended; sign in again.")
+                scope["user"] = msgspec.structs.replace(user, username=standing.username, role=standing.role)
         await next_app(scope, receive, send)
 
 
@@ -104,14 +123,6 @@ def open_context(gateway: Gateway) -> Context:
         missing = ", ".join(gateway.waiting_for) or "its parts"
         raise PlatformFault(f"The platform is starting and waits for {missing}; try again in a few seconds.")
     return gateway.context
-
-
-async def account_now(context: Context, user: User) -> User:
-    """The user with the role as it is now; raises Unauthorized when account or session have ended meanwhile."""
-    row = await _queries.account_now(context.pool, user_id=user.id, session_id=user.session_id)
-    if row is None or not row["live"]:
-        raise _refused("This session has ended; sign in again.")
-    return msgspec.structs.replace(user, username=row["username"], role=Role(row["role"]))
 
 
 def admin_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

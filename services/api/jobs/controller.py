@@ -27,7 +27,7 @@ class JobController(Controller):
 
     path = "/api/jobs"
     tags = ("jobs",)
-    dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
+    dependencies = {"origin": Provide(provide_origin, sync_to_thread=False)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post("/", operation_id="create_job", summary="Create a job and get its upload URL")
     async def create(self, context: OpenContext, user: SignedIn, data: JSONBody[NewJob], origin: Origin) -> JobUpload:

@@ -67,7 +67,7 @@ class PredictController(Controller):
 
     path = "/api/models"
     tags = ("predict",)
-    dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
+    dependencies = {"origin": Provide(provide_origin, sync_to_thread=False)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post(
         "/versions/{version_id:uuid}/predict",

@@ -25,7 +25,7 @@ class VersionController(Controller):
 
     path = "/api/models/versions"
     tags = ("versions",)
-    dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
+    dependencies = {"origin": Provide(provide_origin, sync_to_thread=False)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post("/", operation_id="create_version", summary="Create a version and get its upload URL")
     async def create(

@@ -21,13 +21,13 @@ FROM users WHERE lower(username) = lower(:username);
 -- An account by id.
 SELECT id, username, email, role, hashed_password, disabled_at, created_at FROM users WHERE id = :id;
 
--- name: account_now^
--- The role as it is now, and whether both account and session still stand.
-SELECT u.username, u.role, u.disabled_at IS NULL AND s.id IS NOT NULL AS live
-FROM users AS u
+-- name: accounts_now
+-- For each pair of account and session, by its place: the role as it is now, and whether both still stand.
+SELECT asked.place, u.username, u.role, u.disabled_at IS NULL AND s.id IS NOT NULL AS live
+FROM unnest(:user_ids::uuid[], :session_ids::uuid[]) WITH ORDINALITY AS asked (user_id, session_id, place)
+JOIN users AS u ON u.id = asked.user_id
 LEFT JOIN sessions AS s
-    ON s.id = :session_id AND s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now()
-WHERE u.id = :user_id;
+    ON s.id = asked.session_id AND s.user_id = u.id AND s.revoked_at IS NULL AND s.expires_at > now();
 
 -- name: set_password!
 -- A new password hash.

@@ -5,11 +5,15 @@ from tests.bench.cold import measure_cold
 from tests.bench.footprint import measure_footprint
 from tests.bench.frames import measure_frames
 from tests.bench.group import Group
+from tests.bench.load import measure_load
+from tests.bench.predict import measure_predict
 from tests.bench.sockets import measure_sockets
 
 GROUPS = (
     Group("builds", "package uploaded → READY", measure_builds, alone=True),
     Group("cold", "a job in a container of its own, beside docker run", measure_cold),
+    Group("predict", "predict, 1 in flight, beside LitServe, BentoML and docker run", measure_predict),
+    Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),
     Group("footprint", "memory of all parts, second run of the demo", measure_footprint, settings={}, alone=True),

@@ -1,4 +1,4 @@
-"""The notifier's process: parts, tail, hub, and the two routes `/ws` and `/health`."""
+"""The notifier's process: parts, tail, hub, and the WebSocket `/ws` and the route `/health`."""
 
 import asyncio
 import logging
@@ -6,19 +6,19 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import UUID
 
 import structlog
 import uvicorn
-from litestar import Litestar, Response, WebSocket, get, websocket
+from litestar import Litestar, Response, get
 from litestar.datastructures import State
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from services.notifier.config import Live
-from services.notifier.connection import DATABASE_FAULTS, Notifier, serve
-from services.notifier.frames import OP_BYTES_MAX
+from services.notifier.connection import DATABASE_FAULTS, LiveSession, Notifier
 from services.notifier.hub import RESTART, SIGNED_OUT, Hub
 from services.notifier.tail import Tail
+from services.notifier.wire import Wire
 from shared import settings
 from shared.bus import ensure_streams, open_bus
 from shared.db import load_queries, open_pool
@@ -29,22 +29,6 @@ log = structlog.get_logger()
 _queries = load_queries("live")
 
 BEAT_EVERY_S = 0.5
-PING_S, PING_TIMEOUT_S = 20.0, 60.0
-"""Pings of the protocol find connections that died without a word; heartbeat frames are for scripts."""
-
-
-class _Protocol(WebSocketsSansIOProtocol):
-    """Gives the application a way to cut a connection whose client takes no byte any more."""
-
-    async def run_asgi(self) -> None:
-        self.scope["state"]["abort"] = self.transport.abort
-        await super().run_asgi()
-
-
-@websocket("/ws")
-async def ws(socket: WebSocket[object, object, State]) -> None:
-    """Events and log lines of one user (docs/events.md)."""
-    await serve(socket.app.state.notifier, socket)
 
 
 @get("/health", operation_id="getNotifierHealth", media_type="application/json")
@@ -65,23 +49,19 @@ async def run(instance: settings.Instance) -> None:
     """Serve until SIGTERM or SIGINT; open sockets are then closed with 1012, and clients come back."""
     live = load(Live)
     app = Litestar(
-        route_handlers=[ws, health],
+        route_handlers=[health],
         lifespan=[lambda app: _lifespan(app, instance, live)],
         openapi_config=None,
         logging_config=None,
     )
-    # uvicorn would log each socket's URL, and the ticket is in it
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=live.port,
-        ws=_Protocol,
-        ws_max_size=OP_BYTES_MAX,
-        ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_TIMEOUT_S,
-        # contexts of a compressor cost more memory than all the rest of an idle socket
-        ws_per_message_deflate=False,
+        http="httptools",
+        # an extra for uvicorn: the class that takes over a connection when a request asks for an upgrade
+        ws=partial(Wire, lambda wire: LiveSession(app.state.notifier, wire)),  # type: ignore[arg-type]
         backlog=4096,
         proxy_headers=False,
         access_log=False,

@@ -2,38 +2,35 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 import structlog
-from litestar import WebSocket
-from litestar.datastructures import State
-from litestar.exceptions import WebSocketDisconnect
 
 from services.notifier import frames
 from services.notifier.config import Live
 from services.notifier.feed import BUS_FAULTS, RETRY_S, StreamReplaced, StreamState
-from services.notifier.hub import SIGNED_OUT, Hub
+from services.notifier.hub import RESTART, SIGNED_OUT, Hub, Outlet
 from services.notifier.tail import Tail
 from services.notifier.topics import Refused, Topics
+from services.notifier.wire import Wire
 from shared.bus import BusConnection
 from shared.db import Pool, load_queries
 
 log = structlog.get_logger()
 _queries = load_queries("live")
 
-INVALID, AWAY = 4400, 1013
+INVALID, AWAY, INTERNAL = 4400, 1013, 1011
 PAGE = 256
 """Missed events read from the stream at a time."""
-CLOSE_S = 5.0
-"""How long a client may take for its last frames and the close; then its connection is cut."""
+OPS_MAX = 16
+"""Frames of a client that may wait to be carried out before nothing more is read from it."""
 DATABASE_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-QUIET = (WebSocketDisconnect, OSError, StreamReplaced)
-"""How a connection's tasks end when the client left (uvicorn says so by an OSError) or was sent away."""
-Socket = WebSocket[object, object, State]
 
 
 @dataclass(frozen=True)
@@ -46,20 +43,6 @@ class Notifier:
     hub: Hub
     tail: Tail
     replays: asyncio.Semaphore
-
-
-async def serve(notifier: Notifier, socket: Socket) -> None:
-    """Carry one socket from accept to close; returns when it is over and never raises for the client's doing."""
-    await socket.accept()
-    try:
-        refusal = await _admit(notifier, socket)
-        if isinstance(refusal, Admitted):
-            await _Session(notifier, socket, refusal).run()
-        else:
-            await socket.send_text(frames.error(refusal.code, refusal.detail))
-            await socket.close(refusal.close, refusal.detail)
-    except QUIET:
-        pass
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -77,8 +60,8 @@ class Rejected(msgspec.Struct, frozen=True):
     detail: str
 
 
-async def _admit(notifier: Notifier, socket: Socket) -> Admitted | Rejected:
-    ticket = socket.query_params.get("ticket", "")
+async def _admit(notifier: Notifier, query: dict[str, str]) -> Admitted | Rejected:
+    ticket = query.get("ticket", "")
     try:
         owner = await _queries.consume_ticket(notifier.pool, ticket_hash=hashlib.sha256(ticket.encode()).digest())
     except DATABASE_FAULTS as error:
@@ -88,7 +71,7 @@ async def _admit(notifier: Notifier, socket: Socket) -> Admitted | Rejected:
         return Rejected(
             SIGNED_OUT, "UNAUTHORIZED", "ticket unknown, used or expired: get a new one from POST /api/live/ticket"
         )
-    since = socket.query_params.get("since")
+    since = query.get("since")
     if since is None:
         return Admitted(owner, None)
     if not (since.isascii() and since.isdecimal() and len(since) < 20):
@@ -96,75 +79,118 @@ async def _admit(notifier: Notifier, socket: Socket) -> Admitted | Rejected:
     return Admitted(owner, int(since))
 
 
-class _Session:
-    """The tasks of an admitted socket: a reader, a writer, and what it missed."""
+class LiveSession:
+    """What one socket is for: events of its owner, and the logs it asks for. Idle, it has no task."""
 
-    def __init__(self, notifier: Notifier, socket: Socket, admitted: Admitted) -> None:
+    __slots__ = ("_notifier", "_now", "_ops", "_outlet", "_paused", "_tasks", "_topics", "_wire")
+
+    def __init__(self, notifier: Notifier, wire: Wire) -> None:
         self._notifier = notifier
-        self._socket = socket
-        self._since = admitted.since
-        self._hub = notifier.hub
-        loop = asyncio.get_running_loop()
-        self._now: Callable[[], float] = loop.time
-        self._outlet = self._hub.add(admitted.owner, loop.time())
-        self._topics = Topics(notifier.pool, notifier.bus, self._outlet, notifier.live.subscriptions)
+        self._wire = wire
+        self._now: Callable[[], float] = asyncio.get_running_loop().time
+        self._outlet: Outlet | None = None
+        self._topics: Topics | None = None
+        self._ops: deque[str] | None = None
+        self._paused = False
+        self._tasks: set[asyncio.Task[None]] | None = None
 
-    async def run(self) -> None:
-        outlet = self._outlet
+    # -- called by the wire ---------------------------------------------------------------------------------------
+
+    def opened(self, query: dict[str, str]) -> None:
+        """The handshake is done."""
+        self._begin(self._enter(query), "live-enter")
+
+    def received(self, text: str) -> None:
+        """A frame of the client; carried out one after the other."""
+        if self._ops is not None:
+            self._ops.append(text)
+            if len(self._ops) > OPS_MAX and not self._paused:
+                self._paused = True
+                self._wire.pause()
+            return
+        self._ops = deque([text])
+        if self._outlet is not None:
+            self._begin(self._carry_out(self._outlet), "live-ops")
+
+    def heard(self) -> None:
+        """The client has sent something."""
+        if self._outlet is not None:
+            self._outlet.heard_at = self._now()
+
+    def stuck(self) -> None:
+        """The client takes nothing more for now."""
+        if self._outlet is not None:
+            self._outlet.stick(self._now())
+
+    def flows(self) -> None:
+        """The client takes frames again."""
+        if self._outlet is not None:
+            self._outlet.flow()
+
+    def stopping(self) -> None:
+        """The process stops; the client comes back, to another one perhaps."""
+        if self._outlet is not None:
+            self._outlet.close(RESTART, "the notifier stops: come back with ?since=<last seq>")
+        else:
+            self._wire.close(RESTART, "the notifier stops: come back")
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        if self._outlet is not None:
+            self._notifier.hub.remove(self._outlet)
+        if self._topics is not None:
+            self._topics.close()
+        for task in self._tasks or ():
+            task.cancel()
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks = {*(self._tasks or ()), task}
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        left = (self._tasks or set()) - {task}
+        self._tasks = left or None
+        if not task.cancelled() and (error := task.exception()) and not isinstance(error, StreamReplaced):
+            log.error("live connection failed", exc_info=error)
+            self._wire.close(INTERNAL, "something went wrong inside the notifier")
+
+    async def _enter(self, query: dict[str, str]) -> None:
+        admitted = await _admit(self._notifier, query)
+        if isinstance(admitted, Rejected):
+            self._wire.send(frames.error(admitted.code, admitted.detail))
+            self._wire.close(admitted.close, admitted.detail)
+            return
+        outlet = self._outlet = self._notifier.hub.add(admitted.owner, self._wire, self._now())
         outlet.offer(frames.ready(outlet.cursor))
-        writer = asyncio.create_task(self._write(), name="live-write")
-        reader = asyncio.create_task(self._read(), name="live-read")
-        others = []
-        if self._since is None or self._since == outlet.cursor:
+        if self._ops is not None:
+            self._begin(self._carry_out(outlet), "live-ops")
+        if admitted.since is None or admitted.since == outlet.cursor:
             outlet.joined = True
         else:
-            others.append(asyncio.create_task(self._catch_up(self._since), name="live-missed"))
-        closed = asyncio.create_task(outlet.closed.wait(), name="live-closed")
-        try:
-            await asyncio.wait([writer, reader, closed], return_when=asyncio.FIRST_COMPLETED)
-            if outlet.closing:
-                await self._close(writer, *outlet.closing)
-        finally:
-            self._hub.remove(outlet)
-            await self._topics.close()
-            tasks = [writer, reader, closed, *others]
-            for task in tasks:
-                task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception) and not isinstance(result, QUIET):
-                    log.error("live connection failed", exc_info=result)
+            await self._catch_up(outlet, admitted.since)
 
-    async def _close(self, writer: asyncio.Task[None], code: int, reason: str) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await asyncio.wait([writer])
-                await self._socket.close(code, reason)
-        except TimeoutError:
-            log.info("a client read nothing, not even the close; its connection is cut")
-        finally:
-            # an orderly end waits for ever when the client takes no byte any more
-            asyncio.get_running_loop().call_later(CLOSE_S, self._socket.scope["state"]["abort"])
-
-    async def _write(self) -> None:
-        outlet = self._outlet
-        while (frame := await outlet.take()) is not None:
-            outlet.sending_since = self._now()
-            await self._socket.send_text(frame)
-            outlet.sending_since = None
-
-    async def _read(self) -> None:
-        while True:
-            text = await self._socket.receive_text()
+    async def _carry_out(self, outlet: Outlet) -> None:
+        notifier = self._notifier
+        if self._topics is None:
+            self._topics = Topics(notifier.pool, notifier.bus, outlet, notifier.live.subscriptions)
+        while self._ops:
             try:
-                await self._topics.handle(text)
+                await self._topics.handle(self._ops.popleft())
             except Refused as refused:
-                self._outlet.offer(frames.error(refused.code, refused.detail, refused.topic))
+                outlet.offer(frames.error(refused.code, refused.detail, refused.topic))
+        self._ops = None
+        if self._paused:
+            self._paused = False
+            self._wire.resume()
 
     # -- what was missed ------------------------------------------------------------------------------------------
 
-    async def _catch_up(self, since: int) -> None:
+    async def _catch_up(self, outlet: Outlet, since: int) -> None:
         """Send what the owner missed after `since`, or a reset, then join the live events: no gap, nothing twice."""
-        outlet, hub = self._outlet, self._hub
+        hub = self._notifier.hub
         ready_seq = outlet.cursor
         if (await self._state()).can_resume(since):
             # above ready_seq when this process lags behind the one that the client comes from
@@ -174,22 +200,19 @@ class _Session:
             await outlet.put(frames.reset())
         # between the last comparison and `joined` nothing is awaited, so no event can slip through
         while outlet.newest > outlet.cursor:
-            outlet.cursor = await self._send_missed(outlet.cursor, hub.last_seq)
+            outlet.cursor = await self._send_missed(outlet, outlet.cursor, hub.last_seq)
         outlet.joined = True
 
     async def _state(self) -> StreamState:
         while True:
             try:
                 return await self._notifier.tail.state()
-            except StreamReplaced:
-                await self._outlet.closed.wait()  # by the tail: this client starts afresh
-                raise
             except BUS_FAULTS:
                 await asyncio.sleep(RETRY_S)
 
-    async def _send_missed(self, after: int, until: int) -> int:
+    async def _send_missed(self, outlet: Outlet, after: int, until: int) -> int:
         """Send one page of (after, until]; return up to where the client has everything then."""
-        notifier, outlet = self._notifier, self._outlet
+        notifier = self._notifier
         async with notifier.replays:
             page = await notifier.tail.missed(outlet.owner, after=after, until=until, limit=PAGE)
         for _, frame in page:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from typing import Protocol
 from uuid import UUID
 
 from prometheus_client import Counter, Gauge
@@ -10,68 +11,111 @@ from prometheus_client import Counter, Gauge
 from services.notifier import frames
 from services.notifier.config import Live
 
-SLOW, RESTART, SIGNED_OUT = 4408, 1012, 4401
+SLOW, RESTART, SIGNED_OUT, SILENT = 4408, 1012, 4401, 1011
+SILENT_S = 60.0
+"""How long a client may leave a ping unanswered: connections that died without a word are found by it."""
 
 sockets = Gauge("clinai_live_sockets", "Open WebSockets")
 sent = Counter("clinai_live_events_total", "Event frames handed to sockets")
 closed = Counter("clinai_live_closed_total", "Sockets closed by the notifier", ["code"])
 
 
-class Outlet:
-    """What waits to be sent to one socket: bounded, filled by the hub, emptied by the socket's writer."""
+class Socket(Protocol):
+    """What an outlet sends to (services/notifier/wire.py)."""
 
-    def __init__(self, owner: UUID, live: Live) -> None:
+    def send(self, frame: bytes) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+    def cut_later(self) -> None: ...
+
+
+class Outlet:
+    """What goes to one socket: at once while its client takes it, else by a bounded queue."""
+
+    __slots__ = (
+        "_live",
+        "_queue",
+        "_roomy",
+        "_size",
+        "_socket",
+        "beat_at",
+        "closing",
+        "cursor",
+        "heard_at",
+        "joined",
+        "newest",
+        "owner",
+        "stuck_since",
+    )
+
+    def __init__(self, owner: UUID, live: Live, socket: Socket, now: float) -> None:
         self.owner = owner
         self.cursor = 0
         """Sequence up to which the client has every event."""
         self.newest = 0
         """Last event of the owner that came while the socket was still catching up."""
         self.joined = False
-        """Whether events go straight to the queue; before that the socket reads what it missed from the stream."""
+        """Whether events go straight to the client; before that the socket reads what it missed from the stream."""
         self.closing: tuple[int, str] | None = None
-        self.closed = asyncio.Event()
-        self.beat_at = 0.0
-        self.sending_since: float | None = None
+        self.beat_at = now + live.heartbeat_s
+        self.heard_at = now
+        """When the client last sent anything, a pong for instance."""
+        self.stuck_since: float | None = None
+        """Since when the client has not taken what was sent; then frames wait in the queue."""
         self._live = live
-        self._queue: deque[str] = deque()
+        self._socket = socket
+        # thousands of idle sockets have neither a queue nor anybody who waits for room in it
+        self._queue: deque[bytes] | None = None
         self._size = 0
-        self._filled = asyncio.Event()
-        self._roomy = asyncio.Event()
-        self._roomy.set()
+        self._roomy: asyncio.Event | None = None
 
-    def offer(self, frame: str) -> bool:
-        """Queue a frame; a client that has let its queue fill up is closed instead, and False is the answer."""
+    @property
+    def waiting(self) -> int:
+        """Frames in the queue."""
+        return len(self._queue) if self._queue else 0
+
+    def offer(self, frame: bytes) -> bool:
+        """Send or queue a frame; a client that has let its queue fill up is closed instead, and False is the answer."""
         if self.closing:
             return False
+        if self.stuck_since is None:
+            self._socket.send(frame)
+            return True
+        if self._queue is None:
+            self._queue = deque()
         full = len(self._queue) >= self._live.queue_frames or self._size + len(frame) > self._live.queue_bytes
         if self._queue and full:
             self.close(SLOW, "too slow: come back with ?since=<last seq>", flush=False)
             return False
         self._queue.append(frame)
         self._size += len(frame)
-        self._filled.set()
-        if len(self._queue) * 2 >= self._live.queue_frames or self._size * 2 >= self._live.queue_bytes:
-            self._roomy.clear()
         return True
 
-    async def put(self, frame: str) -> None:
-        """Queue a frame that can wait (history, log lines) once less than half of the queue is in use."""
-        while not self._roomy.is_set():  # another one who waited may have been quicker
+    async def put(self, frame: bytes) -> None:
+        """Send or queue a frame that can wait (history, log lines), once less than half of the queue is in use."""
+        while self._used(2) and not self.closing:  # another one who waited may have been quicker
+            if self._roomy is None:
+                self._roomy = asyncio.Event()
             await self._roomy.wait()
         self.offer(frame)
 
-    async def take(self) -> str | None:
-        """The next frame; None once the socket is closing and everything to be flushed is out."""
-        while not self._queue:
+    def stick(self, now: float) -> None:
+        """The client takes nothing more for now."""
+        if self.stuck_since is None:
+            self.stuck_since = now
+
+    def flow(self) -> None:
+        """The client takes frames again: send what waits, until it is stuck once more."""
+        self.stuck_since = None
+        while self._queue and self.stuck_since is None:
+            frame = self._queue.popleft()
+            self._size -= len(frame)
+            self._socket.send(frame)
+        if not self._used(4):
+            self._make_room()
+        if not self._queue:
+            self._queue = None
             if self.closing:
-                return None
-            self._filled.clear()
-            await self._filled.wait()
-        frame = self._queue.popleft()
-        self._size -= len(frame)
-        if len(self._queue) * 4 <= self._live.queue_frames and self._size * 4 <= self._live.queue_bytes:
-            self._roomy.set()
-        return frame
+                self._socket.close(*self.closing)
 
     def close(self, code: int, reason: str, *, flush: bool = True) -> None:
         """Have the socket closed, after what is queued or (`flush=False`) instead of it. May be called twice."""
@@ -80,11 +124,23 @@ class Outlet:
         self.closing = (code, reason)
         closed.labels(str(code)).inc()
         if not flush:
-            self._queue.clear()
+            self._queue = None
+        self._make_room()
+        self._socket.cut_later()
+        if not self._queue:
             self._size = 0
-        self._filled.set()
-        self._roomy.set()
-        self.closed.set()
+            self._socket.close(code, reason)
+
+    def _used(self, part: int) -> bool:
+        """Whether more than one part in so many of the queue is in use."""
+        if not self._queue:
+            return False
+        return len(self._queue) * part >= self._live.queue_frames or self._size * part >= self._live.queue_bytes
+
+    def _make_room(self) -> None:
+        if self._roomy is not None:
+            self._roomy.set()
+            self._roomy = None
 
 
 class Hub:
@@ -111,11 +167,10 @@ class Hub:
         """Whether anybody here wants this user's events."""
         return owner in self._outlets
 
-    def add(self, owner: UUID, now: float) -> Outlet:
+    def add(self, owner: UUID, socket: Socket, now: float) -> Outlet:
         """A new socket of `owner`; `now` is the loop's time."""
-        outlet = Outlet(owner, self._live)
+        outlet = Outlet(owner, self._live, socket, now)
         outlet.cursor = self.last_seq
-        outlet.beat_at = now + self._live.heartbeat_s
         self._outlets.setdefault(owner, set()).add(outlet)
         sockets.inc()
         return outlet
@@ -130,13 +185,15 @@ class Hub:
         if not outlets:
             del self._outlets[outlet.owner]
 
-    def deliver(self, owner: UUID, seq: int, frame: str) -> None:
-        """Give an event to the sockets of its owner."""
+    def deliver(self, owner: UUID, seq: int, frame: bytes) -> None:
+        """Give an event to the sockets of its owner: the same bytes to each."""
+        reached = 0
         for outlet in self._outlets.get(owner, ()):
             if not outlet.joined:
                 outlet.newest = seq
             elif seq > outlet.cursor and outlet.offer(frame):
-                sent.inc()
+                reached += 1
+        sent.inc(reached)
 
     def close_owner(self, owner: UUID, code: int, reason: str) -> None:
         """Close every socket of one user."""
@@ -149,10 +206,12 @@ class Hub:
             outlet.close(code, reason)
 
     def beat(self, now: float) -> None:
-        """Send heartbeats that are due and give up on clients that take nothing. Call about once a second."""
+        """Send heartbeats that are due and give up on clients that take or say nothing. Call about once a second."""
         for outlet in self:
-            if outlet.sending_since is not None and now - outlet.sending_since > self._live.stall_s:
+            if outlet.stuck_since is not None and now - outlet.stuck_since > self._live.stall_s:
                 outlet.close(SLOW, "nothing was read for too long: come back with ?since=<last seq>", flush=False)
+            elif now - outlet.heard_at > self._live.heartbeat_s + SILENT_S:
+                outlet.close(SILENT, "no pong came back", flush=False)
             elif now >= outlet.beat_at:
                 outlet.beat_at = now + self._live.heartbeat_s
-                outlet.offer(frames.HEARTBEAT)
+                outlet.offer(frames.BEAT)

@@ -83,9 +83,9 @@ class Tail:
             raise StreamReplaced(EVENTS)
         return state
 
-    async def missed(self, owner: UUID, *, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+    async def missed(self, owner: UUID, *, after: int, until: int, limit: int) -> list[tuple[int, bytes]]:
         """Sequences and frames of at most `limit` events of `owner` in (after, until]; fewer means: no more."""
-        found: list[tuple[int, str]] = []
+        found: list[tuple[int, bytes]] = []
         subject = f"*.*.{owner}.*"
         async with aclosing(
             read(self._bus, EVENTS, after=after, created=self._created, subject=subject, until=until, batch=limit)
@@ -98,7 +98,7 @@ class Tail:
         return found
 
 
-async def shown(bus: BusConnection, message: Message) -> str | None:
+async def shown(bus: BusConnection, message: Message) -> bytes | None:
     """The frame of an event, or None for what is not to be shown: foreign messages and repetitions.
 
     A repetition carries n > 1 in its `Nats-Msg-Id`. It is shown only when the stream no longer has, or never got,

@@ -53,10 +53,12 @@ class Topics:
             noun, object_id = _parse_topic(op.topic)
             await self._subscribe(noun, object_id, f"{noun}:{object_id}", op)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Follow nothing any more."""
-        for topic in list(self._tasks):
-            await self._drop(topic)
+        while self._tasks:
+            _, task = self._tasks.popitem()
+            followed.dec()
+            task.cancel()
 
     async def _subscribe(self, noun: Noun, object_id: UUID, topic: str, op: frames.Op) -> None:
         if op.topic not in self._tasks and len(self._tasks) >= self._limit:

@@ -7,109 +7,146 @@ import pytest
 
 from services.notifier.config import Live
 from services.notifier.feed import Message, StreamState
-from services.notifier.frames import HEARTBEAT, emission, event, owner
-from services.notifier.hub import SLOW, Hub, Outlet
+from services.notifier.frames import BEAT, emission, event, owner
+from services.notifier.hub import SILENT, SLOW, Hub, Outlet
 
 LIVE = Live(queue_frames=4, queue_bytes=1000, stall_s=30, heartbeat_s=20)
 
 
-async def taken(outlet: Outlet) -> list[str]:
-    """All frames that wait, without waiting for more."""
-    found = []
-    while outlet._queue:
-        frame = await outlet.take()
-        assert frame is not None
-        found.append(frame)
-    return found
+class Client:
+    """A socket that keeps what it is sent, and takes `room` frames before it is stuck."""
+
+    def __init__(self, room: int = 10**6) -> None:
+        self.sent: list[bytes] = []
+        self.room = room
+        self.outlet: Outlet
+        self.closes: list[tuple[int, str]] = []
+        self.to_be_cut = False
+
+    def send(self, frame: bytes) -> None:
+        self.sent.append(frame)
+        self.room -= 1
+        if self.room == 0:
+            self.outlet.stick(now=0.0)
+
+    def close(self, code: int, reason: str) -> None:
+        self.closes.append((code, reason))
+
+    def cut_later(self) -> None:
+        self.to_be_cut = True
+
+    def reads(self, frames: int) -> None:
+        """Take so many more."""
+        self.room = frames
+        self.outlet.flow()
 
 
-def joined(hub: Hub, user: UUID) -> Outlet:
-    outlet = hub.add(user, now=0.0)
-    outlet.joined = True
-    return outlet
+def joined(hub: Hub, user: UUID, room: int = 10**6) -> Client:
+    client = Client(room)
+    client.outlet = hub.add(user, client, now=0.0)
+    client.outlet.joined = True
+    return client
 
 
-async def test_an_event_goes_to_every_socket_of_its_owner_only() -> None:
+def test_an_event_goes_to_every_socket_of_its_owner_only() -> None:
     hub, ada, bob = Hub(LIVE), uuid4(), uuid4()
     first, second, other = joined(hub, ada), joined(hub, ada), joined(hub, bob)
-    hub.deliver(ada, 1, "a")
-    hub.deliver(bob, 2, "b")
-    assert [await taken(outlet) for outlet in (first, second, other)] == [["a"], ["a"], ["b"]]
+    hub.deliver(ada, 1, b"a")
+    hub.deliver(bob, 2, b"b")
+    assert [client.sent for client in (first, second, other)] == [[b"a"], [b"a"], [b"b"]]
 
 
-async def test_a_full_queue_closes_the_client_and_nobody_else() -> None:
+def test_a_full_queue_closes_the_client_and_nobody_else() -> None:
     hub, ada = Hub(LIVE), uuid4()
-    slow, quick = joined(hub, ada), joined(hub, ada)
-    for seq in range(1, 6):
-        hub.deliver(ada, seq, str(seq))
-        assert await quick.take() == str(seq)
-    assert slow.closing is not None
-    assert slow.closing[0] == SLOW
-    assert slow.closed.is_set()
-    assert await slow.take() is None
-    assert quick.closing is None
+    slow, quick = joined(hub, ada, room=1), joined(hub, ada)
+    for seq in range(1, 7):
+        hub.deliver(ada, seq, b"%d" % seq)
+    assert quick.sent == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert quick.closes == []
+    assert slow.sent == [b"1"]
+    assert [code for code, _ in slow.closes] == [SLOW]
+    assert slow.to_be_cut
+    assert slow.outlet.waiting == 0
 
 
-async def test_bytes_are_bounded_too_but_one_large_frame_passes() -> None:
-    outlet = joined(Hub(LIVE), uuid4())
-    assert outlet.offer("x" * 5000)
-    assert not outlet.offer("y")
-    assert outlet.closing is not None
+def test_a_client_that_is_stuck_for_a_moment_gets_everything_in_order() -> None:
+    hub, ada = Hub(LIVE), uuid4()
+    client = joined(hub, ada, room=2)
+    for seq in range(1, 7):
+        hub.deliver(ada, seq, b"%d" % seq)
+    client.reads(1)
+    hub.deliver(ada, 7, b"7")
+    client.reads(10)
+    hub.deliver(ada, 8, b"8")
+    assert client.sent == [b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8"]
+    assert client.closes == []
 
 
-async def test_a_close_with_words_sends_them_first() -> None:
-    outlet = joined(Hub(LIVE), uuid4())
-    outlet.offer("words")
-    outlet.close(4401, "gone")
-    outlet.close(1012, "a later reason changes nothing")
-    assert not outlet.offer("too late")
-    assert [await outlet.take(), await outlet.take()] == ["words", None]
-    assert outlet.closing == (4401, "gone")
+def test_bytes_are_bounded_too_but_one_large_frame_passes() -> None:
+    client = joined(Hub(LIVE), uuid4(), room=1)
+    assert client.outlet.offer(b"a")
+    assert client.outlet.offer(b"x" * 5000)
+    assert not client.outlet.offer(b"y")
+    assert client.outlet.closing is not None
+
+
+def test_a_close_with_words_sends_them_first() -> None:
+    client = joined(Hub(LIVE), uuid4(), room=1)
+    client.outlet.offer(b"first")
+    client.outlet.offer(b"words")
+    client.outlet.close(4401, "gone")
+    client.outlet.close(1012, "a later reason changes nothing")
+    assert not client.outlet.offer(b"too late")
+    assert (client.sent, client.closes, client.to_be_cut) == ([b"first"], [], True)
+    client.reads(10)
+    assert (client.sent, client.closes) == ([b"first", b"words"], [(4401, "gone")])
 
 
 async def test_what_can_wait_waits_for_room_and_never_closes_the_client() -> None:
-    outlet = joined(Hub(LIVE), uuid4())
-    writers = [asyncio.create_task(outlet.put(str(n))) for n in range(20)]
-    got = []
+    client = joined(Hub(LIVE), uuid4(), room=1)
+    writers = [asyncio.create_task(client.outlet.put(b"%d" % n)) for n in range(20)]
     for _ in range(20):
-        got.append(await outlet.take())
-        assert len(outlet._queue) <= 2
         await asyncio.sleep(0)
+        assert client.outlet.waiting <= 2
+        client.reads(1)
     await asyncio.gather(*writers)
-    assert sorted(got, key=int) == [str(n) for n in range(20)]
-    assert outlet.closing is None
+    client.reads(20)
+    assert sorted(client.sent, key=int) == [b"%d" % n for n in range(20)]
+    assert client.closes == []
 
 
-async def test_a_socket_that_is_catching_up_only_notes_that_something_came() -> None:
-    hub, ada = Hub(LIVE), uuid4()
-    outlet = hub.add(ada, now=0.0)
-    hub.deliver(ada, 7, "seven")
-    assert await taken(outlet) == []
+def test_a_socket_that_is_catching_up_only_notes_that_something_came() -> None:
+    hub, ada, client = Hub(LIVE), uuid4(), Client()
+    outlet = client.outlet = hub.add(ada, client, now=0.0)
+    hub.deliver(ada, 7, b"seven")
+    assert client.sent == []
     assert outlet.newest == 7
     outlet.cursor, outlet.joined = 7, True
-    hub.deliver(ada, 7, "seven")
-    hub.deliver(ada, 8, "eight")
-    assert await taken(outlet) == ["eight"]
+    hub.deliver(ada, 7, b"seven")
+    hub.deliver(ada, 8, b"eight")
+    assert client.sent == [b"eight"]
 
 
-async def test_heartbeats_come_when_due_and_a_stalled_client_is_closed() -> None:
+def test_heartbeats_come_when_due_and_who_takes_or_says_nothing_is_closed() -> None:
     hub = Hub(LIVE)
-    outlet, stalled = joined(hub, uuid4()), joined(hub, uuid4())
+    client, stalled, dead = joined(hub, uuid4()), joined(hub, uuid4(), room=1), joined(hub, uuid4())
     hub.beat(19.0)
-    assert await taken(outlet) == []
+    assert client.sent == []
     hub.beat(20.0)
     hub.beat(21.0)
-    assert await taken(outlet) == [HEARTBEAT]
-    stalled.sending_since = 20.0
+    assert client.sent == [BEAT]
+    stalled.outlet.stuck_since = 20.0
+    client.outlet.heard_at = stalled.outlet.heard_at = 50.0
     hub.beat(50.5)
-    assert stalled.closing is not None
-    assert stalled.closing[0] == SLOW
-    assert outlet.closing is None
+    assert [code for code, _ in stalled.closes] == [SLOW]
+    hub.beat(81.0)
+    assert [code for code, _ in dead.closes] == [SILENT]
+    assert client.closes == []
 
 
-async def test_who_left_is_forgotten() -> None:
+def test_who_left_is_forgotten() -> None:
     hub, ada = Hub(LIVE), uuid4()
-    outlet = joined(hub, ada)
+    outlet = joined(hub, ada).outlet
     assert (len(hub), hub.owners, hub.listens(ada)) == (1, [ada], True)
     hub.remove(outlet)
     hub.remove(outlet)
@@ -141,8 +178,7 @@ def test_emission_is_the_number_behind_the_event_id() -> None:
 
 def test_a_message_without_its_attributes_or_body_is_no_event() -> None:
     whole = {"ce-type": "job.running", "ce-id": "1", "ce-time": "t"}
-    assert event(Message(5, "s", whole, b'{"id":"x"}', 0)) == (
-        '{"type":"event","seq":5,"event":"job.running","id":"1","time":"t","data":{"id":"x"}}'
-    )
+    payload = b'{"type":"event","seq":5,"event":"job.running","id":"1","time":"t","data":{"id":"x"}}'
+    assert event(Message(5, "s", whole, b'{"id":"x"}', 0)) == b"\x81" + bytes([len(payload)]) + payload
     assert event(Message(5, "s", {"ce-type": "job.running"}, b"{}", 0)) is None
     assert event(Message(5, "s", whole, b"[1]", 0)) is None

@@ -20,10 +20,10 @@ from shared.outbox import Outbox
 from shared.registry import Registry, open_registry
 from shared.settings import load
 from shared.storage import ObjectStore
-from tests.integration.api.conftest import api, origin, sign_up
+from tests.integration.api.conftest import api, gateway, origin, sign_up
 from tests.platforms import TestPlatform
 
-__all__ = ["api", "origin", "sign_up"]
+__all__ = ["api", "gateway", "origin", "sign_up"]
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,34 @@ async def opened(origin: str, timeout_s: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-async def origin(parts: TestPlatform, pool: Pool) -> AsyncIterator[str]:
-    """Origin of a gateway that is ready; the database is empty (`pool`)."""
-    # no edge runs here: clients reach storage where the services do
-    async with serving({**parts.environ, "CLINAI_STORAGE_PUBLIC_URL": parts.env["CLINAI_STORAGE_ENDPOINT"]}) as url:
+@asynccontextmanager
+async def serving_openly(parts: TestPlatform) -> AsyncIterator[str]:
+    """Serve the gateway on the session's parts until the block ends; yields its origin once all of them are open.
+
+    No edge runs here: clients reach storage where the services do, and all come from one address, whose registrations
+    are not counted.
+    """
+    environ = {
+        **parts.environ,
+        "CLINAI_STORAGE_PUBLIC_URL": parts.env["CLINAI_STORAGE_ENDPOINT"],
+        "CLINAI_REGISTER_PER_MINUTE": "0",
+    }
+    async with serving(environ) as url:
         await opened(url)
         yield url
+
+
+@pytest.fixture(scope="module")
+async def gateway(parts: TestPlatform) -> AsyncIterator[str]:
+    """Origin of one gateway for all tests of a file, as one serves many users: its start costs more than most tests."""
+    async with serving_openly(parts) as url:
+        yield url
+
+
+@pytest.fixture
+async def origin(gateway: str, pool: Pool) -> str:
+    """Origin of a gateway that is ready; the database is empty (`pool`)."""
+    return gateway
 
 
 @pytest.fixture

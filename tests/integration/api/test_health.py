@@ -17,12 +17,19 @@ import pytest
 from services.api.health import checks
 from shared.db import Pool
 from shared.heartbeat import Pulse, beating
-from tests.integration.api.conftest import opened, problem, serving
+from tests.integration.api.conftest import opened, problem, serving, serving_openly
 from tests.platforms import ROOT, TestPlatform
 
 pytestmark = pytest.mark.integration
 
 NAMES = {"postgres", "nats", "storage", "registry", "engine", "builder", "runner", "notifier"}
+
+
+@pytest.fixture
+async def origin(parts: TestPlatform, pool: Pool) -> AsyncIterator[str]:
+    """A gateway of each test's own: what it has seen since its start is in its answers."""
+    async with serving_openly(parts) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +50,7 @@ async def until(
     """Ask until the answer is as wanted."""
     found: dict[str, Any] = {}
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(timeout_s):
             while True:
                 found = await health(api)
                 if ready(found):

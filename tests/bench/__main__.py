@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import secrets
 import sys
 import tempfile
@@ -15,16 +14,17 @@ from pathlib import Path
 from tests.bench.group import Bench, Group, say
 from tests.bench.groups import GROUPS
 from tests.bench.numbers import Number, commit, missed, save, show
+from tests.bench.peers.environment import bench_folder
 from tests.platforms import ROOT, TestPlatform
 
 
 def chosen(only: str, groups: Sequence[Group] = GROUPS) -> list[Group]:
-    """The groups that `only` names, separated by commas, in their own order; all when it names none."""
+    """The groups that `only` names, separated by commas, in their own order; when it names none, all that need not be asked for."""
     names = {name.strip() for name in only.split(",") if name.strip()}
     if unknown := names - {group.name for group in groups}:
         known = ", ".join(group.name for group in groups)
         raise SystemExit(f"error: no group is called {', '.join(sorted(unknown))}; there are {known}")
-    return [group for group in groups if not names or group.name in names]
+    return [group for group in groups if group.name in names or not (names or group.asked)]
 
 
 def on_one_platform(groups: Sequence[Group]) -> Iterator[list[Group]]:
@@ -76,12 +76,12 @@ def main() -> int:
     args = parser.parse_args()
     if args.list:
         for group in GROUPS:
-            print(f"{group.name:12} {group.about}")
+            print(f"{group.name:12} {group.about}{' (only when named)' if group.asked else ''}")
         return 0
     numbers, broken = measure(chosen(args.only), args.scale)
     if numbers:
         show(numbers)
-        path = save(numbers, Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai") / "bench", commit(ROOT))
+        path = save(numbers, bench_folder(), commit(ROOT))
         print(f"every sample: {path}")
     if broken:
         print(f"could not be measured (see above): {', '.join(broken)}")

@@ -51,3 +51,5 @@ class Group:
     settings: Mapping[str, str] = field(default_factory=lambda: LOADED)
     alone: bool = False
     """On a platform that nothing has used before and nothing uses after; else groups with equal settings share one."""
+    asked: bool = False
+    """Runs only when it is named."""

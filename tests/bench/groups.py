@@ -7,6 +7,9 @@ from tests.bench.frames import measure_frames
 from tests.bench.group import Group
 from tests.bench.load import measure_load
 from tests.bench.predict import measure_predict
+from tests.bench.profile import measure_profile
+from tests.bench.queue import SETTINGS as QUEUE_SETTINGS
+from tests.bench.queue import measure_queue
 from tests.bench.sockets import measure_sockets
 
 GROUPS = (
@@ -16,5 +19,7 @@ GROUPS = (
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),
+    Group("queue", "a long queue beside a short one, memory of the runner", measure_queue, settings=QUEUE_SETTINGS),
+    Group("profile", "py-spy on runner and api under load, into files", measure_profile, asked=True),
     Group("footprint", "memory of all parts, second run of the demo", measure_footprint, settings={}, alone=True),
 )

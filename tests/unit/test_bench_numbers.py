@@ -64,18 +64,24 @@ GROUPS = [
     Group("b", "", _nothing, settings={"X": "1"}),
     Group("c", "", _nothing, settings={"X": "1"}, alone=True),
     Group("d", "", _nothing, settings={}),
+    Group("e", "", _nothing, settings={}, asked=True),
 ]
 
 
 def test_groups_are_chosen_by_name_and_keep_their_order() -> None:
     assert [group.name for group in chosen("d, a", GROUPS)] == ["a", "d"]
-    assert chosen("", GROUPS) == GROUPS
-    with pytest.raises(SystemExit, match="no group is called x; there are a, b, c, d"):
+    assert [group.name for group in chosen("", GROUPS)] == ["a", "b", "c", "d"]
+    assert [group.name for group in chosen("e", GROUPS)] == ["e"]
+    with pytest.raises(SystemExit, match="no group is called x; there are a, b, c, d, e"):
         chosen("a,x", GROUPS)
 
 
 def test_groups_with_equal_settings_share_a_platform_unless_one_wants_to_be_alone() -> None:
-    assert [[group.name for group in together] for together in on_one_platform(GROUPS)] == [["a", "b"], ["c"], ["d"]]
+    assert [[group.name for group in together] for together in on_one_platform(GROUPS)] == [
+        ["a", "b"],
+        ["c"],
+        ["d", "e"],
+    ]
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1, 20), (0.5, 10), (0.01, 1), (5, 100)])

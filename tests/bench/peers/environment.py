@@ -19,7 +19,7 @@ def programs() -> Path:
 
     Raises RuntimeError with uv's words when they cannot be fetched.
     """
-    folder = Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai").absolute() / "bench" / "peers"
+    folder = bench_folder() / "peers"
     as_required, found = REQUIREMENTS.read_text(), folder / "requirements.txt"
     if not found.exists() or found.read_text() != as_required:
         _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
@@ -28,6 +28,11 @@ def programs() -> Path:
         )
         found.write_text(as_required)
     return folder / "bin"
+
+
+def bench_folder() -> Path:
+    """Where bench keeps what it has measured and what it needs to measure."""
+    return Path(os.environ.get("CLINAI_DATA") or ROOT / ".clinai").absolute() / "bench"
 
 
 def _uv(*arguments: str) -> None:

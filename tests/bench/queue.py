@@ -1,0 +1,144 @@
+"""A long queue: whether the thousandth job costs what the first one did."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import psutil
+
+from tests.bench.cpu import tree_seconds
+from tests.bench.group import LOADED, Bench
+from tests.bench.numbers import Number
+from tests.bench.steps import MIB
+from tests.client import Client, Live
+from tests.conftest import make_zip
+
+SETTINGS = {**LOADED, "CLINAI_JOB_DEADLINE_S": "7200"}
+"""Jobs that wait for their turn must not run out of time."""
+SHORT, LONG = 100, 2000
+SKIPPED = 10
+"""So many ends pass before the clock starts: the first jobs wait for their sandboxes to open."""
+PARTS = ("runner", "postgres", "nats")
+AT_ONCE = 16
+MODEL = {
+    "predict.py": "def run(input_path: str, output_dir: str) -> dict:\n    return {'seen': 1}\n",
+    "requirements.txt": "",
+}
+"""Next to nothing: what is measured is the queue."""
+PICTURE = b"\x89PNG\r\n\x1a\n"
+SAMPLE_EVERY_S = 1.0
+
+
+async def measure_queue(bench: Bench) -> list[Number]:
+    """A short queue, a long one, a short one again, each filled while the runner is stopped; `--scale 5` for 10,000."""
+    async with Client(bench.platform.url) as client, aiohttp.ClientSession() as http:
+        version = await client.build(make_zip(dict(MODEL)))
+        assert version["status"] == "READY", version
+        before = await drained(bench, client, http, version["id"], SHORT)
+        count = bench.times(LONG)
+        long = await drained(bench, client, http, version["id"], count)
+        after = await drained(bench, client, http, version["id"], SHORT)
+    memory = long.memory
+    tenth = max(1, len(memory) // 10)
+    grown = max(memory[-tenth:]) - max(memory[:tenth])
+    rate, cpu = (before.rate + after.rate) / 2, (before.cpu_ms + after.cpu_ms) / 2
+    return [
+        Number(f"jobs per second out of a queue of {SHORT}, before and after", "/s", [before.rate, after.rate]),
+        Number(f"jobs per second out of a queue of {count}", "/s", [long.rate]),
+        Number("the long queue's rate over the short one's", "x", [long.rate / rate], goal=0.9, at_least=True),
+        Number(
+            f"CPU of a job in {', '.join(PARTS)}, the long queue over the short one",
+            "x",
+            [long.cpu_ms / cpu],
+            goal=1.2,
+            beside=f"{long.cpu_ms:.3g} ms and {cpu:.3g} ms",
+        ),
+        Number(
+            f"memory of the runner, its growth over {count} jobs",
+            "MiB",
+            [grown],
+            goal=16.0,
+            beside=f"{max(memory[:tenth]):.0f} MiB in the first tenth, {max(memory[-tenth:]):.0f} in the last",
+            details={"mib": memory},
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How a queue went: jobs per second, CPU milliseconds of a job in PARTS, MiB of the runner each second."""
+
+    rate: float
+    cpu_ms: float
+    memory: list[float]
+
+
+async def drained(bench: Bench, client: Client, http: aiohttp.ClientSession, version_id: str, count: int) -> Drain:
+    """Fill a queue while the runner is stopped, start it, and watch the ends come."""
+    await client.login()
+    await asyncio.to_thread(bench.platform.part, "stop", "runner")
+    async with client.live() as live:
+        await live.next()
+        filling = asyncio.create_task(fill(client, http, version_id, count))
+        await events(live, "QUEUED", count)
+        await filling
+        await asyncio.to_thread(bench.platform.part, "start", "runner")
+        parts = (await asyncio.to_thread(bench.platform.status))["parts"]
+        pids = {part["name"]: part["pid"] for part in parts if part["name"] in PARTS}
+        async with memory_sampled(pids["runner"]) as memory:
+            await events(live, "SUCCEEDED", SKIPPED)
+            began, before = time.perf_counter(), sum(map(tree_seconds, pids.values()))
+            await events(live, "SUCCEEDED", count - SKIPPED)
+            seconds, after = time.perf_counter() - began, sum(map(tree_seconds, pids.values()))
+    return Drain((count - SKIPPED) / seconds, (after - before) * 1000 / (count - SKIPPED), memory)
+
+
+async def fill(client: Client, http: aiohttp.ClientSession, version_id: str, count: int) -> None:
+    """Queue so many jobs, each by one request that does not wait."""
+    url = f"{client.url}/api/models/versions/{version_id}/predict"
+    headers = {"Authorization": client.http.headers["Authorization"], "Prefer": "wait=0", "Content-Type": "image/png"}
+    numbers = iter(range(count))
+
+    async def one_after_the_other() -> None:
+        for _ in numbers:
+            async with http.post(url, data=PICTURE, headers=headers) as answer:
+                if answer.status != 202:
+                    raise RuntimeError(f"predict answered {answer.status}: {await answer.text()}")
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(AT_ONCE):
+            tasks.create_task(one_after_the_other())
+
+
+async def events(live: Live, status: str, count: int) -> None:
+    """Read frames until so many jobs have come to a status; raises when one ended badly.
+
+    They must be read all along: a client that cannot keep up is closed.
+    """
+    while count:
+        frame = await live.next(timeout_s=600)
+        live.frames.clear()
+        if frame["type"] == "event":
+            assert frame["data"]["status"] not in ("FAILED", "CANCELED"), frame
+            count -= frame["data"]["status"] == status
+
+
+@asynccontextmanager
+async def memory_sampled(pid: int) -> AsyncIterator[list[float]]:
+    """A process's own memory (unique set size) in MiB, once a second while the block runs, in the list given."""
+    runner = psutil.Process(pid)
+    found: list[float] = []
+
+    async def sample() -> None:
+        while True:
+            found.append(runner.memory_full_info().uss / MIB)
+            await asyncio.sleep(SAMPLE_EVERY_S)
+
+    sampling = asyncio.create_task(sample())
+    try:
+        yield found
+    finally:
+        sampling.cancel()

@@ -19,7 +19,7 @@ from tests.platforms import ROOT, TestPlatform
 
 
 def chosen(only: str, groups: Sequence[Group] = GROUPS) -> list[Group]:
-    """The groups that `only` names, separated by commas, in their own order; when it names none, all that need not be asked for."""
+    """The groups that `only` names, separated by commas, in their own order; else all that run without being named."""
     names = {name.strip() for name in only.split(",") if name.strip()}
     if unknown := names - {group.name for group in groups}:
         known = ", ".join(group.name for group in groups)

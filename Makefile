@@ -75,7 +75,7 @@ system-packages: ## a Chromium for the browser tests, where CHROMIUM names none 
 
 .PHONY: browser-if-possible
 browser-if-possible: # a machine without a browser still runs all other tests; those that need one fail and say so
-	@$(MAKE) -s system-packages || echo "» no browser (see above): the tests of the web page are going to fail"
+	@$(MAKE) -s system-packages || echo "» no browser (see above): what drives the web page is going to fail"
 
 ##@ Working on it
 
@@ -99,7 +99,7 @@ fmt: .venv/.dev ## let ruff set the form
 	@.venv/bin/ruff format
 
 .PHONY: bench
-bench: .venv/.dev engine ## measure the numbers of docs/performance.md, as ratios within one run
+bench: .venv/.dev engine web-if-possible browser-if-possible ## measure the numbers of docs/performance.md, as ratios within one run
 	@$(PY) -m tests.bench $(filter-out --help,$(A))
 
 .PHONY: web-dev

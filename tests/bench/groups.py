@@ -11,6 +11,7 @@ from tests.bench.profile import measure_profile
 from tests.bench.queue import SETTINGS as QUEUE_SETTINGS
 from tests.bench.queue import measure_queue
 from tests.bench.sockets import measure_sockets
+from tests.bench.web import measure_web
 
 GROUPS = (
     Group("builds", "package uploaded → READY", measure_builds, alone=True),
@@ -19,6 +20,7 @@ GROUPS = (
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),
+    Group("web", "the page in a browser: loading, scrolling, memory", measure_web),
     Group("queue", "a long queue beside a short one, memory of the runner", measure_queue, settings=QUEUE_SETTINGS),
     Group("profile", "py-spy on runner and api under load, into files", measure_profile, asked=True),
     Group("footprint", "memory of all parts, second run of the demo", measure_footprint, settings={}, alone=True),

@@ -51,7 +51,7 @@ export function watch(page: Page, expected: RegExp = /^$/): Page {
   page.on("pageerror", (error) => faults.push(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
     const text = message.text();
-    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RESET|ERR_NETWORK_CHANGED|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
+    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_RE(SET|FUSED)|ERR_NETWORK_CHANGED|50[234]/.test(text) && !expected.test(text)) faults.push(`${page.url()}: ${text}`);
   });
   return page;
 }

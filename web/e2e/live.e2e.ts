@@ -96,6 +96,20 @@ it("goes on by itself when the network comes back, and keeps the live log whole"
   await context.close();
 });
 
+it("loads anew when a script did not come, and keeps the session while the platform is away", async () => {
+  const { page, context } = await open(browser);
+  await logIn(page, owner.name);
+  let cut = 0;
+  await context.route(/\/assets\/index-.*\.js$/, (route) => ((cut += 1) === 1 ? route.abort("connectionreset") : route.continue()));
+  await context.route("**/api/users/refresh", (route) => route.abort("connectionrefused"));
+  await page.reload();
+  await page.getByRole("heading", { name: "The platform does not answer" }).waitFor();
+  expect(cut).toBeGreaterThan(1);
+  await context.unroute("**/api/users/refresh");
+  await page.getByRole("heading", { name: `Good to see you, ${owner.name}` }).waitFor();
+  await context.close();
+});
+
 it("keeps the session over a reload, ends it everywhere, and hands it to no script", async () => {
   const here = await open(browser);
   const there = await open(browser);

@@ -17,6 +17,17 @@ export function NotFoundPage() {
   );
 }
 
+/** Before anything is known: this browser has a session, and the platform does not answer. */
+export function AwayPage() {
+  useTitle(text.common.away);
+  return (
+    <main className="mx-auto grid max-w-md gap-3 px-6 py-24 text-center" role="status">
+      <h1>{text.common.away}</h1>
+      <p className="text-muted">{text.common.awayLine}</p>
+    </main>
+  );
+}
+
 export function CrashPage({ error, reset }: { error: unknown; reset: () => void }) {
   return (
     <main className="mx-auto max-w-xl px-6 py-24">

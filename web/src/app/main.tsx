@@ -8,6 +8,7 @@ import { createRoot } from "react-dom/client";
 import { session } from "@/shared/api/session";
 import { followTheme } from "@/shared/lib/theme";
 import { startLive } from "@/shared/live/live";
+import { AwayPage } from "./fallbacks";
 import { queries } from "./queries";
 import { router } from "./router";
 
@@ -27,7 +28,8 @@ const root = document.getElementById("root");
 if (!root) throw new Error("no #root");
 
 followTheme();
-await session.start();
+const page = createRoot(root);
+await session.start(() => page.render(<AwayPage />));
 startLive(queries);
 session.subscribe(() => {
   // nothing of one user is left for the next
@@ -35,7 +37,7 @@ session.subscribe(() => {
   void router.invalidate();
 });
 
-createRoot(root).render(
+page.render(
   <StrictMode>
     <QueryClientProvider client={queries}>
       <RouterProvider router={router} />

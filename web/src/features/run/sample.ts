@@ -1,6 +1,9 @@
 /** A bundled photo, so that a model can be tried without hunting for one. */
 const samples = import.meta.glob<string>("../../../../example-model/*.{png,jpg,jpeg,webp}", { query: "?url", import: "default", eager: true });
 
+/** Its address, where the package has one. */
+export const sampleUrl: string | undefined = Object.values(samples)[0];
+
 /** The example's sample image, or a drawn one where the package has none. */
 export async function sampleImage(): Promise<File> {
   const [found] = Object.entries(samples);

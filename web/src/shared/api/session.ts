@@ -1,4 +1,4 @@
-import { problemOf, unreachable } from "./problem";
+import { ApiError, problemOf, unreachable } from "./problem";
 import type { Tokens } from "./types";
 
 /**
@@ -18,6 +18,7 @@ interface Message {
 const HINT = "clinai.session";
 const LOCK = "clinai.refresh";
 const EARLY_MS = 60_000;
+const AGAIN_MS = 4_000;
 const LOCK_MS = 10_000;
 
 const storage = {
@@ -67,8 +68,12 @@ export class Session {
   #listeners = new Set<() => void>();
   #channel: BroadcastChannel | null = null;
 
-  /** Find out whether somebody is signed in; asks the platform only when this browser had a session. */
-  async start(): Promise<void> {
+  /**
+   * Find out whether somebody is signed in; asks the platform only when this browser had a session. A platform that
+   * does not answer says nothing about that: it is asked again, and `onWait` hears of it, rather than sending a user
+   * who is signed in to the login.
+   */
+  async start(onWait: () => void = () => undefined): Promise<void> {
     if (typeof BroadcastChannel !== "undefined") {
       this.#channel = new BroadcastChannel("clinai.session");
       this.#channel.onmessage = ({ data }: MessageEvent<Message>) => {
@@ -76,7 +81,16 @@ export class Session {
         else if (data.tokens) this.#keep(data.tokens, data.expiresAt);
       };
     }
-    if (storage.get(HINT)) await this.refresh().catch(() => null);
+    for (let wait = 500; storage.get(HINT) && this.state === "unknown"; wait = Math.min(2 * wait, AGAIN_MS)) {
+      try {
+        await this.refresh();
+        break;
+      } catch (error) {
+        if (!(error instanceof ApiError && error.retryable)) break;
+        onWait();
+        await new Promise((done) => setTimeout(done, wait));
+      }
+    }
     if (this.state === "unknown") this.#set("out");
   }
 

@@ -30,6 +30,13 @@ export function duration(ms: number | null | undefined): string {
   return s % 60 ? `${m} min ${s % 60} s` : `${m} min`;
 }
 
+/** Durations along an axis, all in the unit of the largest: 0 s, 0.5 s, 1 s. */
+export function durations(ms: number[]): string[] {
+  const most = Math.max(0, ...ms);
+  const [unit, size] = most >= 3_600_000 ? ["h", 3_600_000] : most >= 60_000 ? ["min", 60_000] : most >= 1000 ? ["s", 1000] : ["ms", 1];
+  return ms.map((each) => `${Number((each / Number(size)).toFixed(2))} ${unit}`);
+}
+
 const STEPS: [number, keyof typeof text.time.units][] = [
   [86_400 * 365, "year"],
   [86_400 * 30, "month"],
@@ -38,15 +45,15 @@ const STEPS: [number, keyof typeof text.time.units][] = [
   [60, "minute"],
 ];
 
-/** "just now", "4 minutes ago", "in 2 hours". */
-export function relative(when: string | number | Date, now = Date.now()): string {
+/** "just now", "4 minutes ago", "in 2 hours"; short: "4 min ago". */
+export function relative(when: string | number | Date, now = Date.now(), short = false): string {
   const seconds = (now - new Date(when).getTime()) / 1000;
   const size = Math.abs(seconds);
   if (size < 45) return seconds < -5 ? text.time.soon : text.time.now;
   for (const [step, name] of STEPS) {
     if (size >= step * 0.95 || step === 60) {
       const n = Math.max(1, Math.round(size / step));
-      const words = text.time.many(n, text.time.units[name]);
+      const words = short ? `${n} ${text.time.short[name]}` : text.time.many(n, text.time.units[name]);
       return seconds < 0 ? text.time.ahead(words) : text.time.ago(words);
     }
   }

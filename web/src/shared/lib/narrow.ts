@@ -1,9 +1,9 @@
 import { useSyncExternalStore } from "react";
 
-// the width below which the navigation moves to the bottom (Tailwind's md)
-const query = typeof matchMedia === "undefined" ? null : matchMedia("(max-width: 767.98px)");
+// beside the navigation a table of seven columns has room from here on (Tailwind's lg)
+const query = typeof matchMedia === "undefined" ? null : matchMedia("(max-width: 1023.98px)");
 
-/** Is this a phone's width? For what is costly to make twice and hide once. */
+/** Is there no room for a wide table? For what is costly to make twice and hide once. */
 export function useNarrow(): boolean {
   return useSyncExternalStore(
     (listener) => {

@@ -22,7 +22,7 @@ export function setTheme(next: Theme): void {
   }
 }
 
-/** As public/theme.js does before the first paint: the choice, else what the system prefers, also when that changes. */
+/** As public/first.js does before the first paint: the choice, else what the system prefers, also when that changes. */
 export function followTheme(): void {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const system = () => {

@@ -24,4 +24,5 @@ export const auth = {
   passwordShort: "Use at least 8 characters.",
   wrong: "Username and password do not match. Check both and try again.",
   codeTitle: "What you write",
+  pictureTitle: "A photo in colour on the left, and as the model returns it, in grays, on the right",
 };

@@ -27,6 +27,7 @@ export const models = {
   exampleLine: "Deploy the bundled example model, watch it build, then run it on a bundled photo.",
   exampleName: "Example",
   exampleDescription: "The example that comes with ClinAI.",
+  usable: (number: string) => `${number} is ready`,
   noVersion: "No version yet",
   version: "Version",
   versions: "Versions",

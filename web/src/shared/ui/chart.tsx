@@ -8,10 +8,12 @@ interface Props {
   label: string;
   points: { at: number; value: number }[];
   format: (value: number) => string;
+  /** Labels of an axis, which belong together. */
+  ticks: (values: number[]) => string[];
 }
 
 /** A small chart in the page's colours, with a table behind it for screen readers. */
-export function Chart({ label, points, format }: Props) {
+export function Chart({ label, points, format, ticks }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const theme = useTheme();
   useEffect(() => {
@@ -28,7 +30,7 @@ export function Chart({ label, points, format }: Props) {
         scales: { x: { time: false }, y: { range: (_, __, max) => [0, max * 1.15 || 1] } },
         axes: [
           { ...axis, size: 26, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) && tick > 0 ? String(tick) : "")) },
-          { ...axis, size: 58, values: (_, ticks) => ticks.map(format) },
+          { ...axis, size: 58, values: (_, at) => ticks(at) },
         ],
         series: [{}, { stroke: token("accent"), fill: token("accent-soft"), width: 1.75, points: { show: points.length < 40, size: 5, fill: token("accent") } }],
       },
@@ -41,7 +43,7 @@ export function Chart({ label, points, format }: Props) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [points, format, theme]);
+  }, [points, ticks, theme]);
   return (
     <figure className="card relative min-w-0 p-4">
       <figcaption className="mb-2 text-sm font-medium">{label}</figcaption>

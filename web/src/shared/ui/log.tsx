@@ -42,12 +42,19 @@ interface Props {
   name: string;
   label: string;
   empty: string;
+  /** Its height. */
   className?: string;
+  /** What it may grow to when all lines are there. */
+  most?: string;
 }
 
 /** A terminal that follows, until the reader scrolls up; only what is visible is in the page. */
-export function LogView({ lines, times, live, name, label, empty, className = "h-96" }: Props) {
+export function LogView({ lines, times, live, name, label, empty, className = "h-96", most = "max-h-96" }: Props) {
   const box = useRef<HTMLDivElement>(null);
+  // four lines that are all there will be need no room for forty; a log that was watched keeps its height
+  const watched = useRef(live);
+  watched.current ||= live;
+  const fits = !watched.current && lines.length > 0;
   const [follow, setFollow] = useState(true);
   const [query, setQuery] = useState("");
   const [at, setAt] = useState(0);
@@ -141,7 +148,7 @@ export function LogView({ lines, times, live, name, label, empty, className = "h
         aria-live="off"
         // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scroll area must be reachable by keyboard
         tabIndex={0}
-        className={`plain-mono overflow-auto font-mono text-xs leading-5 ${className}`}
+        className={`plain-mono overflow-auto font-mono text-xs leading-5 ${fits ? `py-1 ${most}` : className}`}
       >
         {lines.length === 0 ? (
           <p className="p-4 text-code-muted">{empty}</p>

@@ -28,12 +28,12 @@ function subscribeTick(listener: () => void) {
 }
 
 /** A relative time that keeps itself right, the absolute one on hover. */
-export function Time({ at, className }: { at: string | number | null | undefined; className?: string }) {
+export function Time({ at, className, short = false }: { at: string | number | null | undefined; className?: string; short?: boolean }) {
   const now = useSyncExternalStore(subscribeTick, () => tick);
   if (!at) return <span className={className}>–</span>;
   return (
     <time dateTime={new Date(at).toISOString()} title={absolute(at)} className={className}>
-      {relative(at, Math.max(now, Date.now() - 15_000))}
+      {relative(at, Math.max(now, Date.now() - 15_000), short)}
     </time>
   );
 }
@@ -64,7 +64,7 @@ export function CopyButton({ value, label, children }: { value: string | (() => 
       title={label}
       aria-label={children ? undefined : done ? text.common.copied : label}
       onClick={() => void copyText(typeof value === "string" ? value : value()).then(setDone)}
-      className="-mx-1.5 inline-flex min-h-6 min-w-6 items-center justify-center gap-1.5 rounded max-md:min-h-9 px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
+      className="-mx-1.5 inline-flex min-h-6 min-w-6 items-center justify-center gap-1.5 rounded max-md:-my-1.5 max-md:min-h-9 px-1.5 py-1 text-muted hover:bg-sunken hover:text-text"
     >
       {children}
       {children && <span className="sr-only">{done ? text.common.copied : label}</span>}

@@ -1,5 +1,5 @@
 import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 
 interface Tab {
   id: string;
@@ -15,11 +15,18 @@ interface Props {
 }
 
 export function Tabs({ tabs, value, onChange, label }: Props) {
+  const list = useRef<HTMLDivElement>(null);
+  // on a phone the tab that is shown may lie beyond the edge
+  useEffect(() => {
+    const tab = list.current?.querySelector<HTMLElement>("[data-state=active]");
+    if (list.current && tab) list.current.scrollLeft = tab.offsetLeft - (list.current.clientWidth - tab.offsetWidth) / 2;
+  }, [value]);
   return (
     <Radix.Root value={value} onValueChange={onChange}>
       <Radix.List
+        ref={list}
         aria-label={label}
-        className="mb-5 flex gap-1 overflow-x-auto border-b border-line [scrollbar-width:none]"
+        className="relative mb-5 flex gap-1 overflow-x-auto border-b border-line [scrollbar-width:none]"
       >
         {tabs.map((tab) => (
           <Radix.Trigger

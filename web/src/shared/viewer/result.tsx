@@ -16,6 +16,7 @@ import { LogView } from "@/shared/ui/log";
 import { ErrorNote, Section, Skeleton } from "@/shared/ui/misc";
 import { OPEN_STATUS } from "@/shared/ui/status";
 import { canShow, pictures } from "./bitmaps";
+import { Picture } from "./thumb";
 import { Viewer } from "./viewer";
 
 interface Props {
@@ -77,10 +78,16 @@ function JobLog({ jobId, running, started }: { jobId: string; running: boolean; 
   const { lines, times } = useLog(`job:${jobId}`, running, started);
   return (
     <Section title={text.run.log}>
-      <LogView lines={lines} times={times} live={running} name={`job-${jobId}.log`} label={text.run.log} empty={text.run.noLog} className={lines.length > 8 ? "h-72" : "h-28"} />
+      <LogView lines={lines} times={times} live={running} name={`job-${jobId}.log`} label={text.run.log} empty={text.run.noLog} className={lines.length > 8 ? "h-72" : "h-28"} most="max-h-72" />
     </Section>
   );
 }
+
+const FILE = (
+  <span className="grid size-11 shrink-0 place-items-center rounded bg-sunken text-muted">
+    <FileText size={18} aria-hidden />
+  </span>
+);
 
 function OutputList({ outputs, shown, onPick }: { outputs: Output[]; shown: string | undefined; onPick: (name: string) => void }) {
   if (!outputs.length) return <p className="card p-4 text-sm text-muted">{text.run.noOutputs}</p>;
@@ -97,13 +104,7 @@ function OutputList({ outputs, shown, onPick }: { outputs: Output[]; shown: stri
               onClick={() => onPick(output.name)}
               className="flex min-w-0 flex-1 items-center gap-3 rounded p-1 text-left enabled:hover:bg-sunken aria-[current]:bg-accent-soft"
             >
-              {raster ? (
-                <img src={output.url} alt="" loading="lazy" width={44} height={44} className="checker size-11 shrink-0 rounded object-cover" />
-              ) : (
-                <span className="grid size-11 shrink-0 place-items-center rounded bg-sunken text-muted">
-                  <FileText size={18} aria-hidden />
-                </span>
-              )}
+              {raster ? <Picture url={output.url} className="size-11" otherwise={FILE} /> : FILE}
               <span className="min-w-0">
                 <span className="block truncate font-mono text-sm">{output.name}</span>
                 <span className="text-xs text-muted tnum">{bytes(output.size)}</span>

@@ -7,6 +7,8 @@ export interface Column<T> {
   cell: (row: T) => ReactNode;
   /** Numbers stand right, so that digits stand below each other. */
   number?: boolean;
+  /** Left out where there is no room for all. */
+  spare?: boolean;
 }
 
 interface Props<T> {
@@ -24,7 +26,7 @@ export function Table<T>({ label, columns, rows, id, empty, error, retry, action
   if (error) return <ErrorNote error={error} {...(retry && { retry })} />;
   if (!rows) return <SkeletonRows count={5} className="h-10" />;
   if (!rows.length) return <p className="card p-6 text-center text-sm text-muted">{empty}</p>;
-  const side = (column: Column<T>) => (column.number ? "text-right tnum" : "text-left");
+  const side = (column: Column<T>) => `${column.number ? "text-right tnum" : "text-left"} ${column.spare ? "max-lg:hidden" : ""}`;
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scroll area must be reachable by keyboard
     <div className="card relative overflow-x-auto" role="region" aria-label={label} tabIndex={0}>

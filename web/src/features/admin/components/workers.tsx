@@ -22,8 +22,8 @@ export function WorkersPanel() {
         { title: text.jobs.columns.status, cell: (row) => <State worker={row} /> },
         { title: words.slots, cell: (row) => (row.slots ? <Slots busy={row.busy} slots={row.slots} /> : "–") },
         { title: words.heartbeat, cell: (row) => (row.alive ? words.secondsAgo(row.silent_s) : <Time at={row.heartbeat_at} />) },
-        { title: words.host, cell: (row) => row.host },
-        { title: words.pid, cell: (row) => row.pid, number: true },
+        { title: words.host, cell: (row) => row.host, spare: true },
+        { title: words.pid, cell: (row) => row.pid, number: true, spare: true },
         { title: words.started, cell: (row) => <Time at={row.started_at} /> },
       ]}
     />

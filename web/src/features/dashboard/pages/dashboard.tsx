@@ -7,7 +7,7 @@ import { hasExample } from "@/features/models/example";
 import { ModelCard } from "@/features/models/components/model-card";
 import { healthQuery, jobsQuery, meQuery, modelsQuery, modelVersionsQuery } from "@/shared/api/queries";
 import type { Health, Job, Model } from "@/shared/api/types";
-import { bytes, duration, percent, quantile } from "@/shared/lib/format";
+import { bytes, duration, durations, percent, quantile } from "@/shared/lib/format";
 import { jobName } from "@/shared/lib/job-name";
 import { text } from "@/shared/text";
 import { buttonClass } from "@/shared/ui/button";
@@ -60,7 +60,7 @@ export function DashboardPage() {
           <Section title={words.recent} aside={<Link to="/jobs" search={{}} className="text-sm font-medium text-accent">{words.allJobs}</Link>}>
             {jobs.error ? <ErrorNote error={jobs.error} retry={() => void jobs.refetch()} /> : jobs.isLoading ? <SkeletonRows count={5} className="h-12" /> : <Recent jobs={items.slice(0, 6)} />}
           </Section>
-          {jobs.isLoading ? <SkeletonRows count={2} className="h-56" /> : items.length > 0 && <Charts jobs={items} />}
+          {jobs.isLoading ? <Section title={words.charts}><SkeletonRows count={2} className="h-[228px]" /></Section> : items.length > 0 && <Charts jobs={items} />}
         </div>
       </div>
     </>
@@ -88,8 +88,8 @@ function Figures({ jobs, mine, loading }: { jobs: Job[]; mine: Model[]; loading:
   const good = ended.filter((job) => job.status === "SUCCEEDED").length;
   return (
     <dl className="grid grid-cols-2 gap-4 md:grid-cols-3 lg:grid-cols-5">
-      <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={words.successOf(ended.length)} />
-      <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={words.latencyLine(duration(quantile(times, 0.95)))} />
+      <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={ended.length ? words.successOf(ended.length) : words.noneEnded} />
+      <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={times.length ? words.latencyLine(duration(quantile(times, 0.95))) : words.noneEnded} />
       <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
       <Stored models={mine} loading={loading} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
@@ -124,7 +124,7 @@ function Stored({ models, loading }: { models: Model[]; loading: boolean }) {
   const lists = useQueries({ queries: models.slice(0, STORED_MODELS).map((model) => modelVersionsQuery(model.id)) });
   const versions = lists.flatMap((list) => list.data?.items ?? []);
   const total = versions.reduce((sum, version) => sum + (version.package_size ?? 0) + (version.image_bytes ?? 0), 0);
-  return <Figure label={words.stored} loading={loading || lists.some((list) => list.isLoading)} value={bytes(total)} line={words.storedLine(versions.length)} />;
+  return <Figure label={words.stored} loading={loading || lists.some((list) => list.isLoading)} value={bytes(total)} line={<span title={words.storedTitle}>{words.storedLine(versions.length, models.length > STORED_MODELS)}</span>} />;
 }
 
 function Recent({ jobs }: { jobs: Job[] }) {
@@ -161,10 +161,10 @@ function Charts({ jobs }: { jobs: Job[] }) {
   const queue = useMemo(() => series("queue"), [jobs]); // eslint-disable-line react-hooks/exhaustive-deps
   return (
     <Section title={words.charts}>
-      <Suspense fallback={<Skeleton className="h-96" />}>
+      <Suspense fallback={<SkeletonRows count={2} className="h-[228px]" />}>
         <div className="grid gap-4">
-          <Chart label={words.chartLatency} points={latency} format={duration} />
-          <Chart label={words.chartQueue} points={queue} format={duration} />
+          <Chart label={words.chartLatency} points={latency} format={duration} ticks={durations} />
+          <Chart label={words.chartQueue} points={queue} format={duration} ticks={durations} />
         </div>
       </Suspense>
     </Section>

@@ -45,7 +45,7 @@ export function JobsPage() {
   return (
     <>
       <PageHead title={text.jobs.title} />
-      <div className="mb-4 flex flex-wrap gap-2 max-md:grid max-md:grid-cols-3">
+      <div className="mb-4 flex flex-wrap gap-2 max-md:grid max-md:grid-cols-[1fr_1.1fr_1fr] max-md:gap-1.5">
         <BareSelect label={text.jobs.state} value={search.status ?? ""} onChange={set("status")}>
           <option value="">{text.jobs.anyState}</option>
           {STATES.map((state) => (
@@ -116,7 +116,7 @@ function More({ busy, onMore }: { busy: boolean; onMore: () => void }) {
   );
 }
 
-const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 md:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] md:gap-x-5";
+const GRID = "grid grid-cols-[40px_minmax(0,1fr)_auto] items-center gap-3 px-3 lg:grid-cols-[40px_9rem_minmax(0,1fr)_6rem_5rem_8rem_2.5rem] lg:gap-x-5";
 
 /** A thousand rows are a list of which twenty are in the page. No clip: round corners on a box so tall cost every frame. */
 function JobRows({ items }: { items: Job[] }) {
@@ -127,7 +127,7 @@ function JobRows({ items }: { items: Job[] }) {
   useEffect(() => rows.measure(), [rows]);
   return (
     <div role="table" aria-label={text.jobs.title} aria-rowcount={items.length + 1} className="card">
-      <div role="row" className={`${GRID} h-9 rounded-t border-b border-line bg-sunken text-xs font-medium text-muted max-md:hidden`}>
+      <div role="row" className={`${GRID} h-9 rounded-t border-b border-line bg-sunken text-xs font-medium text-muted max-lg:hidden`}>
         <span role="columnheader" aria-label={text.run.result} />
         <span role="columnheader">{text.jobs.columns.status}</span>
         <span role="columnheader">{text.jobs.columns.model}</span>
@@ -207,7 +207,7 @@ const Row = memo(function Row({ job, narrow, busy, onAct }: RowProps) {
             <StatusBadge status={job.status} />
             <span className="truncate">
               {job.timings?.total !== undefined && `${duration(job.timings.total)} · `}
-              <Time at={job.created_at} />
+              <Time at={job.created_at} short />
             </span>
           </span>
         )}

@@ -11,6 +11,8 @@ export function ModelCard({ model }: { model: Model }) {
   const versions = useQuery(modelVersionsQuery(model.id));
   const me = useQuery(meQuery).data;
   const latest = versions.data?.items[0];
+  // a failed or running build takes nothing away from the version before it
+  const usable = latest && latest.status !== "READY" ? versions.data?.items.find((each) => each.status === "READY") : undefined;
   const Seen = model.is_public ? Globe : Lock;
   return (
     <Link
@@ -33,11 +35,12 @@ export function ModelCard({ model }: { model: Model }) {
           <span className="flex min-w-0 items-center gap-2">
             <StatusBadge status={latest.status} />
             <span className="truncate font-mono text-xs">{latest.version_number}</span>
+            {usable && <span className="truncate text-xs">{text.models.usable(usable.version_number)}</span>}
           </span>
         ) : (
           <span>{text.models.noVersion}</span>
         )}
-        <Time at={latest?.updated_at ?? model.created_at} className="shrink-0 text-xs" />
+        <Time at={latest?.updated_at ?? model.created_at} className="shrink-0 text-xs" short />
       </div>
     </Link>
   );

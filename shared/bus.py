@@ -32,7 +32,7 @@ def _streams(replicas: int) -> list[StreamConfig]:
     return [
         StreamConfig(
             name=EVENTS,
-            subjects=["version.>", "job.>"],
+            subjects=["version.>", "job.>", "batch.>"],
             storage=StorageType.FILE,
             max_age=7 * DAY_S,
             duplicate_window=DEDUP_WINDOW_S,

@@ -38,6 +38,7 @@ class JobCode(StrEnum):
     """Ends of a job other than SUCCEEDED."""
 
     INPUT_TOO_LARGE = "INPUT_TOO_LARGE"
+    INPUT_CORRUPT = "INPUT_CORRUPT"
     TIMEOUT = "TIMEOUT"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     PROCESS_LIMIT = "PROCESS_LIMIT"

@@ -1,9 +1,10 @@
-"""Events: past-tense facts about versions and jobs (design, section 4; docs/events.md).
+"""Events: past-tense facts about versions, jobs and batches (design, section 4; docs/events.md).
 
 Subject `<noun>.<verb>.<owner_id>.<id>`; CloudEvents 1.0 attributes in the headers (binary content mode of the NATS
 protocol binding); the body is one of the Structs below as JSON. Unknown fields are ignored, fields only ever added.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -14,7 +15,7 @@ EVENTS, LOGS, ADVISORIES = "EVENTS", "LOGS", "ADVISORIES"
 RESULT_IN_EVENT_BYTES = 32 * 1024
 """A larger result is left out of the event (`result: null`, `result_omitted: true`); read the job."""
 
-Noun = Literal["version", "job"]
+Noun = Literal["version", "job", "batch"]
 VERBS = {
     "version": {
         "QUEUED": "uploaded",
@@ -30,7 +31,15 @@ VERBS = {
         "FAILED": "failed",
         "CANCELED": "canceled",
     },
+    "batch": {
+        "QUEUED": "submitted",
+        "RUNNING": "running",
+        "COMPLETED": "completed",
+        "CANCELED": "canceled",
+    },
 }
+PROGRESSED = "progressed"
+"""A batch that is RUNNING still has more inputs that ended."""
 
 
 class VersionEvent(msgspec.Struct, kw_only=True):
@@ -69,6 +78,25 @@ class JobEvent(msgspec.Struct, kw_only=True):
     result_omitted: bool = False
     output_count: int = 0
     timings: dict[str, float] = {}
+    error_code: str | None = None
+    error_message: str | None = None
+    deadline: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class BatchEvent(msgspec.Struct, kw_only=True):
+    """Body of `batch.*`; `rev` grows by one with each event of the batch."""
+
+    id: UUID
+    batch_id: UUID
+    version_id: UUID
+    owner_id: UUID
+    status: str
+    rev: int
+    total: int = 0
+    succeeded: int = 0
+    failed: int = 0
     error_code: str | None = None
     error_message: str | None = None
     deadline: datetime | None = None
@@ -162,3 +190,36 @@ def job_event(row: Any) -> JobEvent:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def batch_event(row: Any) -> BatchEvent:
+    """Make the body from a `batches` row."""
+    return BatchEvent(
+        id=row["id"],
+        batch_id=row["id"],
+        version_id=row["version_id"],
+        owner_id=row["user_id"],
+        status=row["status"],
+        rev=row["rev"],
+        total=row["total"],
+        succeeded=row["succeeded"],
+        failed=row["failed"],
+        error_code=row["error_code"],
+        error_message=row["error_message"],
+        deadline=row["deadline"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def event_of(noun: Noun, row: Any) -> tuple[str, VersionEvent | JobEvent | BatchEvent]:
+    """Return subject and body of the event of the state that a row has just entered."""
+    bodies: dict[Noun, Callable[[Any], VersionEvent | JobEvent | BatchEvent]] = {
+        "version": version_event,
+        "job": job_event,
+        "batch": batch_event,
+    }
+    body = bodies[noun](row)
+    if noun == "batch" and row["status"] == "RUNNING" and row["succeeded"] + row["failed"]:
+        return f"batch.{PROGRESSED}.{body.owner_id}.{body.id}", body
+    return subject(noun, body.status, body.owner_id, body.id), body

@@ -15,6 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import FetchTimeoutError, NotFoundError
 
 from shared import transitions
+from shared.batches import states as batches
 from shared.bus import BusConnection
 from shared.db import Pool, load_queries
 from shared.events import ADVISORIES, EVENTS
@@ -56,7 +57,8 @@ async def sweep_once(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Wor
         moved.append(row["object_id"])
     for object_id in moved:
         await outbox.publish(object_id)
-    return len(moved) + await _expire_uploads(pool, storage, work)
+    touched = await batches.sweep(pool, outbox, storage, upload_hours=work.upload_expires_h)
+    return len(moved) + touched + await _expire_uploads(pool, storage, work)
 
 
 async def _expire_uploads(pool: Pool, storage: ObjectStore, work: Work) -> int:

@@ -52,6 +52,8 @@ class Parts:
     """Folder for temporary files of this worker; emptied at start."""
     stack: AsyncExitStack
     """Closed when the service stops, before its parts."""
+    stop: asyncio.Event
+    """Set when the service is to stop."""
 
 
 class Handler(Protocol):
@@ -122,6 +124,7 @@ async def _serve(service: str, instance: settings.Instance, make: MakeWorker, sl
             docker=docker,
             scratch=_empty_scratch(instance, name),
             stack=await stack.enter_async_context(AsyncExitStack()),
+            stop=stop,
         )
         pulse = Pulse(slots=slots(parts))
         worker: Worker | None = None

@@ -166,7 +166,10 @@ class Work(Group, frozen=True, kw_only=True):
     reemit_after_s: float = 30.0
     """A queued object whose last emission is older is emitted again; doubles with each emission."""
     job_deadline_s: float = 900.0
+    """A batch has that long and the model's time limit for each of its inputs."""
     build_deadline_s: float = 3600.0
+    chunk_s: float = 5.0
+    """How long a runner works on one piece of a batch before it stores what it has and takes the next."""
     upload_expires_h: float = 24.0
     stop_grace_s: float = 20.0
     """How long a stopping worker lets running work finish before it hands it back."""
@@ -201,6 +204,9 @@ class Limits(Group, frozen=True, kw_only=True):
     entries: int = 20_000
     ratio: int = 200
     input_bytes: int = 100 * MIB
+    batch_inputs: int = 1_000
+    batch_bytes: int = 2 * GIB
+    """The inputs of a batch together, as they are sent."""
     output_bytes: int = 512 * MIB
     output_files: int = 1_000
     result_bytes: int = MIB

@@ -1,4 +1,4 @@
-"""States of versions and jobs, as users see them and as the database holds them (design, section 5)."""
+"""States of versions, jobs and batches, as users see them and as the database holds them (design, section 5)."""
 
 from enum import StrEnum
 
@@ -22,6 +22,16 @@ class JobStatus(StrEnum):
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class BatchStatus(StrEnum):
+    """UPLOADING → QUEUED → RUNNING → COMPLETED | CANCELED; each input has an end of its own."""
+
+    UPLOADING = "UPLOADING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
     CANCELED = "CANCELED"
 
 

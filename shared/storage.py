@@ -132,6 +132,12 @@ class ObjectStore:
                         "Expiration": {"Days": MULTIPART_DAYS + 1},
                     },
                     {
+                        "ID": "unfinished-batches",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": "batches/"},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": MULTIPART_DAYS},
+                    },
+                    {
                         "ID": "unfinished-inputs",
                         "Status": "Enabled",
                         "Filter": {"Prefix": "inputs/"},
@@ -277,6 +283,63 @@ class ObjectStore:
         except BaseException:
             await self.abort_multipart(key, upload_id)
             raise
+
+    async def stream(self, key: str, *, start: int, size: int) -> AsyncIterator[bytes]:
+        """Yield `size` bytes of an object from `start` on; raises ObjectChanged when it is gone or shorter."""
+        if not size:
+            return
+        try:
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-{start + size - 1}")
+        except ClientError as error:
+            if _missing(error):
+                await self._require_bucket()
+            if _missing(error) or error.response["ResponseMetadata"]["HTTPStatusCode"] == 416:
+                raise ObjectChanged(key) from None
+            raise
+        left = size
+        async with answer["Body"] as body:
+            async for chunk in body.content.iter_chunked(CHUNK_BYTES):
+                left -= len(chunk)
+                yield chunk
+        if left and answer["ContentLength"] < size:
+            raise ObjectChanged(key)
+        if left:
+            raise ConnectionError(f"{key}: {left} of {size} bytes did not come")
+
+    async def put_stream(self, key: str, pieces: AsyncIterator[bytes]) -> int:
+        """Store what comes under a key, one part in memory at a time; return how many bytes it was.
+
+        Nothing is stored when `pieces` raises.
+        """
+        batch, size, upload_id = bytearray(), 0, ""
+        parts: list[dict[str, Any]] = []
+
+        async def send() -> None:
+            nonlocal batch
+            data, batch = bytes(batch), bytearray()
+            answer = await self._s3.upload_part(
+                Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=len(parts) + 1, Body=data
+            )
+            parts.append({"number": len(parts) + 1, "etag": answer["ETag"]})
+
+        try:
+            async for piece in pieces:
+                size += len(piece)
+                batch += piece
+                if len(batch) >= PART_BYTES:
+                    upload_id = upload_id or await self.start_multipart(key)
+                    await send()
+            if not upload_id:
+                await self.put(key, bytes(batch))
+                return size
+            if batch:
+                await send()
+            await self.complete_multipart(key, upload_id, parts)
+        except BaseException:
+            if upload_id:
+                await self.abort_multipart(key, upload_id)
+            raise
+        return size
 
     async def delete(self, *keys: str) -> None:
         """Delete objects; those that are not there do not matter."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.db import Connection, Pool, Row, load_queries
-from shared.events import Event, Noun, job_event, subject, version_event
+from shared.events import Event, Noun, event_of
 from shared.ids import new_id
 from shared.tracing import current_traceparent
 
@@ -34,12 +34,12 @@ async def record_event(connection: Connection, noun: Noun, row: Row, *, delay_s:
 
     With `delay_s` the relay sends it that much later: how a retry waits without holding a slot.
     """
-    body = version_event(row) if noun == "version" else job_event(row)
+    subject, body = event_of(noun, row)
     event = Event(
         id=new_id(),
         object_id=row["id"],
         rev=row["rev"],
-        subject=subject(noun, row["status"], body.owner_id, body.id),
+        subject=subject,
         data=msgspec.json.encode(body),
         traceparent=current_traceparent(),
         time=row["updated_at"],  # now() of this transaction, as the outbox row's created_at

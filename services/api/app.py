@@ -10,6 +10,7 @@ from litestar.types import ControllerRouterHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from services.api.admin.controller import AdminController
+from services.api.batches.controller import BatchController
 from services.api.context import Context, User
 from services.api.frame import App, Frame
 from services.api.gateway import Gateway
@@ -37,6 +38,7 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     ModelController,
     VersionController,
     JobController,
+    BatchController,
     PredictController,
     LiveController,
     AdminController,

@@ -120,6 +120,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag("versions", "Packages, their builds and logs"),
             Tag("predict", "An image in, the result out, in one call"),
             Tag("jobs", "Images through a model"),
+            Tag("batches", "Many images through a version, in one request"),
             Tag("live", "Tickets for the WebSocket /ws"),
             Tag("health", "How the platform is"),
             Tag("admin", "For operators"),

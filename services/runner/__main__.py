@@ -1,10 +1,13 @@
-"""`python -m services.runner`: takes `job.submitted`, runs images through models."""
+"""`python -m services.runner`: takes `job.submitted` and chunks of batches, runs images through models."""
 
 from uuid import UUID
 
 import structlog
 from nats.aio.msg import Msg
 
+from services.runner.batches.chunk import ChunkHandler
+from services.runner.batches.turns import JobsFirst, Turns
+from services.runner.batches.worker import BatchWorker
 from services.runner.handler import JobHandler
 from services.runner.images import ensure_image
 from services.runner.pool import SandboxPool, pool_size
@@ -29,8 +32,12 @@ async def make(parts: Parts) -> Worker:
     """Remove the containers a killed process left, and return the worker."""
     await remove_leftovers(parts.docker, instance=parts.instance.instance, worker=parts.worker)
     sandboxes = await _open_sandboxes(parts)
-    handler = JobHandler(parts, sandboxes)
-    return worker_of(parts, "job", "job.submitted.>", durable="runner", slots=slots(parts), handler=handler)
+    count = slots(parts)
+    turns = Turns(count)
+    batches = BatchWorker(parts, ChunkHandler(parts, sandboxes, turns), slots=count)
+    await parts.stack.enter_async_context(batches.running())
+    handler = JobsFirst(JobHandler(parts, sandboxes), turns)
+    return worker_of(parts, "job", "job.submitted.>", durable="runner", slots=count, handler=handler)
 
 
 async def _open_sandboxes(parts: Parts) -> SandboxPool:

@@ -15,6 +15,60 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: batches; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.batches (
+    id uuid NOT NULL,
+    version_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    status text DEFAULT 'UPLOADING'::text NOT NULL,
+    rev integer DEFAULT 0 NOT NULL,
+    deadline timestamp with time zone,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    upload_key text NOT NULL,
+    input_path text,
+    input_size bigint,
+    total integer DEFAULT 0 NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    output_bytes bigint DEFAULT 0 NOT NULL,
+    error_code text,
+    error_message text,
+    traceparent text DEFAULT ''::text NOT NULL,
+    idempotency_key text,
+    request_hash bytea,
+    queued_at timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT batches_status_check CHECK ((status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text, 'COMPLETED'::text, 'CANCELED'::text])))
+);
+
+--
+-- Name: chunks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.chunks (
+    batch_id uuid NOT NULL,
+    first integer NOT NULL,
+    user_id uuid NOT NULL,
+    status text DEFAULT 'QUEUED'::text NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    worker text,
+    ready_at timestamp with time zone DEFAULT now() NOT NULL,
+    deadline timestamp with time zone NOT NULL,
+    inputs jsonb NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    archive jsonb,
+    error_message text,
+    CONSTRAINT chunks_status_check CHECK ((status = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'DONE'::text, 'FAILED'::text, 'CANCELED'::text])))
+);
+
+--
 -- Name: dead_letters; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -226,6 +280,20 @@ CREATE TABLE public.workers (
 );
 
 --
+-- Name: batches batches_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_pkey PRIMARY KEY (id);
+
+--
+-- Name: chunks chunks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_pkey PRIMARY KEY (batch_id, first);
+
+--
 -- Name: dead_letters dead_letters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -324,6 +392,42 @@ ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
 
 --
+-- Name: batches_idempotency_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX batches_idempotency_idx ON public.batches USING btree (user_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+--
+-- Name: batches_open_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_open_idx ON public.batches USING btree (status, id) WHERE (status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text]));
+
+--
+-- Name: batches_user_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_user_idx ON public.batches USING btree (user_id, id DESC);
+
+--
+-- Name: batches_version_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_version_idx ON public.batches USING btree (version_id);
+
+--
+-- Name: chunks_queued_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX chunks_queued_idx ON public.chunks USING btree (user_id, batch_id, first) WHERE (status = 'QUEUED'::text);
+
+--
+-- Name: chunks_running_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX chunks_running_idx ON public.chunks USING btree (user_id) WHERE (status = 'RUNNING'::text);
+
+--
 -- Name: jobs_idempotency_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -420,6 +524,27 @@ CREATE INDEX versions_owner_idx ON public.versions USING btree (owner_id);
 CREATE INDEX versions_package_idx ON public.versions USING btree (package_sha256) WHERE (status = 'READY'::text);
 
 --
+-- Name: batches batches_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: batches batches_version_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_version_id_fkey FOREIGN KEY (version_id) REFERENCES public.versions(id) ON DELETE CASCADE;
+
+--
+-- Name: chunks chunks_batch_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.chunks
+    ADD CONSTRAINT chunks_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id) ON DELETE CASCADE;
+
+--
 -- Name: jobs jobs_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -485,4 +610,5 @@ ALTER TABLE ONLY public.versions
 
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124090000'),
-    ('20261124161500');
+    ('20261124161500'),
+    ('20261124193000');

@@ -36,7 +36,7 @@ _OTHER_FORMATS = {
     b"\xff\xd8\xff": "a JPEG image",
     b"%PDF": "a PDF",
 }
-_MAKE = "make one with `python -m zipfile -c model.zip predict.py requirements.txt …`"
+MAKE = "make one with `python -m zipfile -c model.zip predict.py requirements.txt …`"
 
 
 class _Where(msgspec.Struct, frozen=True):
@@ -229,7 +229,7 @@ def _no_end(file: BinaryIO, size: int, has_end: bool) -> Exception:
     file.seek(0)
     head = file.read(512)
     if not size:
-        return fault(PackageCode.ARCHIVE_CORRUPT, f"the upload is empty; {_MAKE}")
+        return fault(PackageCode.ARCHIVE_CORRUPT, f"the upload is empty; {MAKE}")
     if has_end:
         return _corrupt("its last bytes are missing, or something follows it")
     if head[:4] in (LOCAL, END, b"PK\x07\x08"):
@@ -237,7 +237,7 @@ def _no_end(file: BinaryIO, size: int, has_end: bool) -> Exception:
     kind = next((what for magic, what in _OTHER_FORMATS.items() if head.startswith(magic)), None)
     if kind is None and head[257:262] == b"ustar":
         kind = "a tar archive"
-    return fault(PackageCode.ARCHIVE_CORRUPT, f"this is {kind or 'no ZIP file'}, and ClinAI takes a ZIP; {_MAKE}")
+    return fault(PackageCode.ARCHIVE_CORRUPT, f"this is {kind or 'no ZIP file'}, and ClinAI takes a ZIP; {MAKE}")
 
 
 def _corrupt(why: str) -> Exception:

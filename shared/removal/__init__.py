@@ -10,7 +10,7 @@ then the rows go in one transaction; then objects and images. A part that is awa
 from shared.removal.found import Orphan
 from shared.removal.orphans import OrphanReport, delete_orphans, find_orphans
 from shared.removal.parts import Removed, Weight, WithParts
-from shared.removal.remove import remove_job, remove_model, remove_user, remove_version, weigh
+from shared.removal.remove import remove_batch, remove_job, remove_model, remove_user, remove_version, weigh
 
 __all__ = [
     "Orphan",
@@ -20,6 +20,7 @@ __all__ = [
     "WithParts",
     "delete_orphans",
     "find_orphans",
+    "remove_batch",
     "remove_job",
     "remove_model",
     "remove_user",

@@ -12,13 +12,14 @@ from shared.storage import Listed
 
 _queries = load_queries("removal")
 
-PREFIXES = ("quarantine/", "packages/sha256/", "inputs/sha256/", "jobs/", "logs/jobs/", "logs/versions/")
+PREFIXES = ("quarantine/", "packages/sha256/", "inputs/sha256/", "jobs/", "logs/jobs/", "logs/versions/", "batches/")
 """Everything that ClinAI writes; what lies elsewhere in the bucket is not ours to judge."""
 CONTENT_ADDRESSED = ("packages/", "inputs/")
 DELETE_AT_ONCE = 500
 MISSING_SHOWN = 20
 
 _OF_EPOCH = re.compile(r"^(jobs|logs/jobs|logs/versions)/([0-9a-f-]{36})/(\d+)[./]")
+_OF_BATCH = re.compile(r"^batches/([0-9a-f-]{36})/")
 _ANY_TIME = datetime.fromtimestamp(0, UTC)
 _OPEN = ("UPLOADING", "QUEUED", "BUILDING", "RUNNING")
 
@@ -90,6 +91,10 @@ async def _unreferenced(parts: WithParts, entries: list[Listed]) -> dict[str, tu
     rows = [row async for row in _queries.jobs_by_id(parts.pool, ids=list(owners))]
     rows += [row async for row in _queries.versions_by_id(parts.pool, ids=list(owners))]
     states = {row["id"]: row for row in rows}
+    batches = {UUID(match.group(1)) for key in keys if (match := _OF_BATCH.match(key))}
+    of_batches = {
+        row["key"] async for row in _queries.batch_objects_in_use(parts.pool, keys=keys, batches=list(batches))
+    }
     for entry in entries:
         reason = ""
         if entry.key in sizes:
@@ -100,6 +105,8 @@ async def _unreferenced(parts: WithParts, entries: list[Listed]) -> dict[str, tu
                 reason = "its version or job is gone"
             elif state["status"] not in _OPEN and state["epoch"] != int(match.group(3)):
                 reason = f"left by attempt {match.group(3)}; attempt {state['epoch']} came to the end"
+        elif entry.key.startswith("batches/"):
+            reason = "" if entry.key in of_batches else "no batch refers to it"
         elif entry.key.startswith("quarantine/") and entry.key not in uploads:
             reason = "upload of nothing open"
         if reason:

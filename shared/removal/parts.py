@@ -38,6 +38,7 @@ class Removed(msgspec.Struct, kw_only=True):
     models: int = 0
     versions: int = 0
     jobs: int = 0
+    batches: int = 0
     objects: int = 0
     """Objects in storage."""
     images: int = 0

@@ -11,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from nats.errors import Error as NatsError
 
 from shared import transitions
+from shared.batches import batch_prefix
+from shared.batches import states as batches
 from shared.db import Connection, Pool, Row, load_queries
 from shared.errors import Conflict
 from shared.events import EVENTS, LOGS
@@ -27,6 +29,7 @@ AT_ONCE = 8
 """Requests to storage and bus under way at once."""
 MESSAGES = {
     "job": "The job was removed.",
+    "batch": "The batch was removed.",
     "version": "The version was removed.",
     "model": "The model was removed.",
     "user": "The account was removed.",
@@ -41,11 +44,17 @@ class _Gone:
         self.models: list[Row] = []
         self.versions: list[Row] = []
         self.jobs: list[Row] = []
+        self.batches: list[Row] = []
 
 
 async def remove_job(parts: WithParts, job_id: UUID) -> Removed:
     """Remove a job with its input, outputs and logs; one that is gone already does not matter."""
     return await _remove(parts, job=job_id)
+
+
+async def remove_batch(parts: WithParts, batch_id: UUID) -> Removed:
+    """Remove a batch with its inputs and outputs; one that is gone already does not matter."""
+    return await _remove(parts, batch=batch_id)
 
 
 async def remove_version(parts: WithParts, version_id: UUID) -> Removed:
@@ -80,17 +89,23 @@ async def weigh(
 
 async def _remove(parts: WithParts, **target: UUID) -> Removed:
     [(noun, _)] = target.items()
-    which: dict[str, UUID | None] = {"user": None, "model": None, "version": None, "job": None, **target}
+    which: dict[str, UUID | None] = {**dict.fromkeys(("user", "model", "version", "job", "batch")), **target}
     if noun == "user":
         async with parts.pool.acquire() as connection, connection.transaction():
             await _check_operator(connection, target["user"])  # before anything is stopped
     await _stop(parts, MESSAGES[noun], which)
     gone = await _delete_rows(parts, which)
-    removed = Removed(users=len(gone.users), models=len(gone.models), versions=len(gone.versions), jobs=len(gone.jobs))
+    removed = Removed(
+        users=len(gone.users),
+        models=len(gone.models),
+        versions=len(gone.versions),
+        jobs=len(gone.jobs),
+        batches=len(gone.batches),
+    )
     await _step(removed, "objects in storage", lambda: _delete_objects(parts, gone, removed))
     await drop_images(parts, gone.versions, removed)
     await _step(removed, "events on the bus", lambda: _purge(parts, gone))
-    if gone.users or gone.models or gone.versions or gone.jobs:
+    if gone.users or gone.models or gone.versions or gone.jobs or gone.batches:
         log.info(
             "removed", **{noun: str(target[noun])}, jobs=removed.jobs, versions=removed.versions, left=removed.left
         )
@@ -112,7 +127,10 @@ async def _step(removed: Removed, what: str, step: Callable[[], Awaitable[None]]
 async def _stop(parts: WithParts, message: str, which: dict[str, UUID | None]) -> None:
     """Cancel what is open, with its event, so that workers let go of it; the fence refuses whoever does not."""
     for row in [row async for row in _queries.open_work(parts.pool, **which)]:
-        if await transitions.move(parts.pool, row["noun"], f"cancel_{row['noun']}", id=row["id"], message=message):
+        if row["noun"] == "batch":
+            if await batches.cancel(parts.pool, row["id"], message=message):
+                await parts.outbox.publish(row["id"])
+        elif await transitions.move(parts.pool, row["noun"], f"cancel_{row['noun']}", id=row["id"], message=message):
             await parts.outbox.publish(row["id"])
 
 
@@ -130,7 +148,7 @@ async def _delete_rows(parts: WithParts, which: dict[str, UUID | None]) -> _Gone
 async def _delete(connection: Connection, which: dict[str, UUID | None]) -> _Gone:
     """Lock from the top down, so that nothing new hangs itself below, then delete from the bottom up."""
     gone = _Gone()
-    user, model, version, job = (which[noun] for noun in ("user", "model", "version", "job"))
+    user, model, version, job, batch = (which[noun] for noun in ("user", "model", "version", "job", "batch"))
     if user is not None and await _check_operator(connection, user) is not None:
         gone.users = [await _queries.lock_user(connection, id=user)]
     if user is not None or model is not None:
@@ -142,11 +160,12 @@ async def _delete(connection: Connection, which: dict[str, UUID | None]) -> _Gon
             row["id"] for row in await _rows(_queries.lock_versions(connection, version=version, models=models))
         ]
     gone.jobs = await _rows(_queries.delete_jobs(connection, job=job, user=user, versions=versions))
+    gone.batches = await _rows(_queries.delete_batches(connection, batch=batch, user=user, versions=versions))
     gone.versions = await _rows(_queries.delete_versions(connection, versions=versions))
     await _queries.delete_models(connection, models=models)
     if user is not None:
         await _queries.delete_user(connection, id=user)
-    ids = [row["id"] for row in (*gone.jobs, *gone.versions)]
+    ids = [row["id"] for row in (*gone.jobs, *gone.batches, *gone.versions)]
     await _queries.delete_outbox(connection, ids=ids)
     await _queries.delete_dead_letters_of(connection, ids=ids)
     return gone
@@ -177,9 +196,10 @@ async def _delete_objects(parts: WithParts, gone: _Gone, removed: Removed) -> No
             await storage.abort_multipart(row["upload_key"], row["upload_id"])
     prefixes = [f"logs/versions/{row['id']}/" for row in gone.versions]
     prefixes += [f"{kind}/{row['id']}/" for row in gone.jobs for kind in ("jobs", "logs/jobs")]
+    prefixes += [batch_prefix(row["id"]) for row in gone.batches]
     for deleted in await _each(prefixes, storage.delete_prefix):
         removed.objects += deleted
-    keys = [row["upload_key"] for row in (*gone.versions, *gone.jobs)]
+    keys = [row["upload_key"] for row in (*gone.versions, *gone.jobs, *gone.batches)]
     sizes = {row["package_path"]: row["package_size"] for row in gone.versions if row["package_path"]}
     sizes |= {row["input_path"]: row["input_size"] for row in gone.jobs if row["input_path"]}
     await storage.delete(*keys)
@@ -216,10 +236,11 @@ async def _purge(parts: WithParts, gone: _Gone) -> None:
     """Take events and log lines of what is gone off the bus: they hold results and messages."""
     objects = [("version", row["owner_id"], row["id"]) for row in gone.versions]
     objects += [("job", row["user_id"], row["id"]) for row in gone.jobs]
+    objects += [("batch", row["user_id"], row["id"]) for row in gone.batches]
     users = {row["id"] for row in gone.users}
     events = [f"{noun}.*.{owner}.{id_}" for noun, owner, id_ in objects if owner not in users]
     lines = [f"log.{noun}.{owner}.{id_}" for noun, owner, id_ in objects if owner not in users]
-    events += [f"{noun}.*.{user}.*" for user in users for noun in ("version", "job")]
+    events += [f"{noun}.*.{user}.*" for user in users for noun in ("version", "job", "batch")]
     lines += [f"log.*.{user}.*" for user in users]
     await _each(events, lambda subject: parts.bus.js.purge_stream(EVENTS, subject=subject))
     await _each(lines, lambda subject: parts.bus.js.purge_stream(LOGS, subject=subject))

@@ -17,14 +17,23 @@ SELECT id, owner_id FROM models WHERE id = :model OR owner_id = :user ORDER BY i
 SELECT id, owner_id, status FROM versions WHERE id = :version OR model_id = ANY (:models) ORDER BY id FOR UPDATE;
 
 -- name: open_work
--- What is under way below a user, a model, a version, or is this job.
+-- What is under way below a user, a model, a version, or is this job or batch.
 SELECT 'version' AS noun, v.id FROM versions v JOIN models m ON m.id = v.model_id
 WHERE (v.id = :version OR v.model_id = :model OR m.owner_id = :user)
   AND v.status IN ('UPLOADING', 'QUEUED', 'BUILDING')
 UNION ALL
 SELECT 'job', j.id FROM jobs j JOIN versions v ON v.id = j.version_id JOIN models m ON m.id = v.model_id
 WHERE (j.id = :job OR j.version_id = :version OR v.model_id = :model OR m.owner_id = :user OR j.user_id = :user)
-  AND j.status IN ('UPLOADING', 'QUEUED', 'RUNNING');
+  AND j.status IN ('UPLOADING', 'QUEUED', 'RUNNING')
+UNION ALL
+SELECT 'batch', b.id FROM batches b JOIN versions v ON v.id = b.version_id JOIN models m ON m.id = v.model_id
+WHERE (b.id = :batch OR b.version_id = :version OR v.model_id = :model OR m.owner_id = :user OR b.user_id = :user)
+  AND b.status IN ('UPLOADING', 'QUEUED', 'RUNNING');
+
+-- name: delete_batches
+-- Batches by id, user or version, with their chunks.
+DELETE FROM batches WHERE id = :batch OR user_id = :user OR version_id = ANY (:versions)
+RETURNING id, user_id, upload_key;
 
 -- name: delete_jobs
 -- Jobs by id, user or version, with what is needed to remove their objects.
@@ -95,7 +104,18 @@ SELECT id, status, epoch FROM jobs WHERE id = ANY (:ids);
 SELECT upload_key FROM versions
 WHERE upload_key = ANY (:keys) AND status IN ('UPLOADING', 'QUEUED', 'BUILDING')
 UNION
-SELECT upload_key FROM jobs WHERE upload_key = ANY (:keys) AND status IN ('UPLOADING', 'QUEUED', 'RUNNING');
+SELECT upload_key FROM jobs WHERE upload_key = ANY (:keys) AND status IN ('UPLOADING', 'QUEUED', 'RUNNING')
+UNION
+SELECT upload_key FROM batches WHERE upload_key = ANY (:keys) AND status IN ('UPLOADING', 'QUEUED', 'RUNNING');
+
+-- name: batch_objects_in_use
+-- Which of these keys below batches/ a row refers to, or a runner at work may be about to.
+SELECT input_path AS key FROM batches WHERE input_path = ANY (:keys)
+UNION
+SELECT archive->>'key' FROM chunks WHERE batch_id = ANY (:batches) AND archive IS NOT NULL
+UNION
+SELECT 'batches/' || batch_id || '/' || first || '/' || epoch || '.zip' FROM chunks
+WHERE batch_id = ANY (:batches) AND status = 'RUNNING';
 
 -- name: building$
 -- Whether any build is under way.
@@ -138,6 +158,8 @@ WITH v AS (
     WHERE v.id = :version OR v.model_id = :model OR m.owner_id = :user
 ), j AS (
     SELECT * FROM jobs WHERE id = :job OR user_id = :user OR version_id IN (SELECT id FROM v)
+), b AS (
+    SELECT * FROM batches WHERE user_id = :user OR version_id IN (SELECT id FROM v)
 )
 SELECT (SELECT count(*) FROM models WHERE id = :model OR owner_id = :user) AS models,
     (SELECT count(*) FROM v) AS versions,
@@ -146,6 +168,7 @@ SELECT (SELECT count(*) FROM models WHERE id = :model OR owner_id = :user) AS mo
         AS jobs_of_others,
     (SELECT coalesce(sum(coalesce(package_size, upload_size, 0)), 0)::bigint FROM v) AS package_bytes,
     (SELECT coalesce(sum(image_bytes), 0)::bigint FROM v) AS image_bytes,
-    (SELECT coalesce(sum(coalesce(input_size, upload_size, 0)), 0)::bigint FROM j) AS input_bytes,
+    (SELECT coalesce(sum(coalesce(input_size, upload_size, 0)), 0)::bigint FROM j)
+        + (SELECT coalesce(sum(input_size), 0)::bigint FROM b) AS input_bytes,
     (SELECT coalesce(sum((output->>'size')::bigint), 0)::bigint FROM j, jsonb_array_elements(j.outputs) AS output)
-        AS output_bytes;
+        + (SELECT coalesce(sum(output_bytes), 0)::bigint FROM b) AS output_bytes;

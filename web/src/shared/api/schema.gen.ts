@@ -510,6 +510,154 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/batch/{batch_id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All outputs as one ZIP
+         * @description Get the outputs of every input and the list of outcomes in one archive, once the batch has ended.
+         */
+        get: operations["get_batch_archive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch/{batch_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a batch
+         * @description Cancel the inputs that have not ended; what has ended stays.
+         */
+        post: operations["cancel_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your batches
+         * @description List your batches, newest first.
+         */
+        get: operations["list_batches"];
+        put?: never;
+        /**
+         * Run many images through a version
+         * @description Store and queue up to 1,000 inputs of one version; or, with JSON, get a URL to upload their ZIP to.
+         */
+        post: operations["create_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One batch
+         * @description Get one of your batches: how many of its inputs have ended, and how.
+         */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a batch
+         * @description Cancel the batch if it has not ended and delete it with inputs and outputs.
+         */
+        delete: operations["delete_batch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch/{batch_id}/inputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What came of each input
+         * @description List inputs by their place in the batch, each with its state, fault, result and outputs.
+         */
+        get: operations["list_batch_inputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch/{batch_id}/outputs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the outputs are
+         * @description Get the address of the archive, and signed URLs of its parts as far as they are there.
+         */
+        get: operations["get_batch_outputs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/batch/{batch_id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue an uploaded batch
+         * @description Queue a batch whose ZIP has been uploaded.
+         */
+        post: operations["run_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/models/{model_id}/predict": {
         parameters: {
             query?: never;
@@ -806,11 +954,84 @@ export interface components {
             versions: number;
             jobs: number;
         };
+        /** ArchivePart */
+        ArchivePart: {
+            first: number;
+            count: number;
+            url: string;
+            size: number;
+        };
         /** ArrivedPart */
         ArrivedPart: {
             number: number;
             size: number;
             etag: string;
+        };
+        /** Batch */
+        Batch: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            batch_id: string;
+            /** Format: uuid */
+            version_id: string;
+            /** Format: uuid */
+            user_id: string;
+            /** Format: uuid */
+            model_id: string;
+            model_name: string;
+            version_number: string;
+            status: components["schemas"]["BatchStatus"];
+            rev: number;
+            params: {
+                [key: string]: unknown;
+            };
+            total: number;
+            succeeded: number;
+            failed: number;
+            input_size: number | null;
+            output_bytes: number;
+            error_code: string | null;
+            error_message: string | null;
+            deadline: string | null;
+            queued_at: string | null;
+            started_at: string | null;
+            finished_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** BatchOutputs */
+        BatchOutputs: {
+            /** Format: uuid */
+            batch_id: string;
+            status: components["schemas"]["BatchStatus"];
+            archive_url: string | null;
+            parts: components["schemas"]["ArchivePart"][];
+        };
+        /**
+         * BatchStatus
+         * @description UPLOADING → QUEUED → RUNNING → COMPLETED | CANCELED; each input has an end of its own.
+         * @enum {string}
+         */
+        BatchStatus: "UPLOADING" | "QUEUED" | "RUNNING" | "COMPLETED" | "CANCELED";
+        /**
+         * BatchUpload
+         * @example BatchUpload(batch_id=UUID('3d4806c2-fb7f-4f5d-9c2c-2e2cc49104d0'), upload_url='YFcagWptUqCwdERilvbz', expires_in=9939, max_bytes=1180)
+         */
+        BatchUpload: {
+            /**
+             * Format: uuid
+             * @example 7b89296c-6dcb-4c50-8857-7eb1924770d3
+             */
+            batch_id: string;
+            /** @example EkQQHiBrmXZcSFtoJxJI */
+            upload_url: string;
+            /** @example 2178 */
+            expires_in: number;
+            /** @example 7486 */
+            max_bytes: number;
         };
         /** BuildStarted */
         BuildStarted: {
@@ -908,6 +1129,28 @@ export interface components {
             components: {
                 [key: string]: string;
             };
+        };
+        /** InputOutcome */
+        InputOutcome: {
+            index: number;
+            name: string;
+            /** @enum {string} */
+            status: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELED";
+            error_code?: string | null;
+            error_message?: string | null;
+            result?: {
+                [key: string]: unknown;
+            } | null;
+            result_path?: string | null;
+            outputs?: components["schemas"]["OutputEntry"][];
+            ms?: number | null;
+            /** @default  */
+            log: string;
+        };
+        /** InputPage */
+        InputPage: {
+            items: components["schemas"]["InputOutcome"][];
+            next_cursor: string | null;
         };
         /** Job */
         Job: {
@@ -1063,6 +1306,13 @@ export interface components {
             content_type: string;
             sha256: string;
         };
+        /** OutputEntry */
+        OutputEntry: {
+            name: string;
+            path: string;
+            size: number;
+            sha256: string;
+        };
         /** Outputs */
         Outputs: {
             /** Format: uuid */
@@ -1082,6 +1332,11 @@ export interface components {
         /** Page[DeadLetter] */
         "Page_services.api.admin.schemas.DeadLetter_": {
             items: components["schemas"]["DeadLetter"][];
+            next_cursor: string | null;
+        };
+        /** Page[Batch] */
+        "Page_services.api.batches.schemas.Batch_": {
+            items: components["schemas"]["Batch"][];
             next_cursor: string | null;
         };
         /** Page[JobItem] */
@@ -2444,6 +2699,376 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    get_batch_archive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A ZIP */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    cancel_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    list_batches: {
+        parameters: {
+            query?: {
+                version_id?: string | null;
+                /** @description Items of a page, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_services.api.batches.schemas.Batch_"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    create_batch: {
+        parameters: {
+            query?: {
+                version_id?: string | null;
+                /** @description Parameters for `run()` of every input, a JSON object */
+                params?: string | null;
+            };
+            header?: {
+                /** @description The same key within 24 h stands for the same batch */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A ZIP of images, or a form with files; or JSON, to upload the ZIP to storage */
+        requestBody: {
+            content: {
+                "application/zip": string;
+                "multipart/form-data": {
+                    version_id?: string;
+                    params?: string;
+                    files: string[];
+                };
+                "application/json": {
+                    version_id: string;
+                    params?: Record<string, never>;
+                };
+            };
+        };
+        responses: {
+            /** @description After JSON: PUT the ZIP to `upload_url`, then run */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchUpload"];
+                };
+            };
+            /** @description Queued; `Location` is where it is */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    delete_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    list_batch_inputs: {
+        parameters: {
+            query?: {
+                /** @description Only inputs in this state */
+                status?: "QUEUED" | "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELED" | null;
+                /** @description Items of a page, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    get_batch_outputs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchOutputs"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    run_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Batch"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

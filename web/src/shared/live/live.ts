@@ -29,6 +29,8 @@ export function startLive(queries: QueryClient): LiveClient {
       return new WebSocket(url);
     },
     onEvent: (frame) => {
+      // there are events of other things, too: the page shows versions and jobs
+      if (!/^(version|job)\./.test(frame.event)) return;
       const object = applyEvent(queries, frame);
       for (const listener of eventListeners) listener(frame, object);
     },

@@ -69,7 +69,7 @@ class BatchController(Controller):
 
     path = "/api/jobs/batch"
     tags = ("batches",)
-    dependencies = {"origin": Provide(provide_origin)}  # noqa: RUF012 (Litestar's own idiom)
+    dependencies = {"origin": Provide(provide_origin, sync_to_thread=False)}  # noqa: RUF012 (Litestar's own idiom)
 
     @post(
         "/",

@@ -19,6 +19,7 @@ export const codes: Record<string, { meaning: string; cure: string }> = {
   BUILD_TIMEOUT: { meaning: "The build took longer than allowed.", cure: "Use fewer or lighter dependencies; prefer wheels to source builds." },
   BUILD_TOO_LARGE: { meaning: "The image is larger than allowed.", cure: "Drop dependencies the model does not need." },
   SMOKE_TEST_FAILED: { meaning: "The model was built but failed on a test image.", cure: "Run it locally on a 256×256 RGB image and fix what the log shows." },
+  INPUT_CORRUPT: { meaning: "The input could not be unpacked.", cure: "Make the ZIP anew and send it again." },
   INPUT_TOO_LARGE: { meaning: "The input is larger than allowed.", cure: "Use a smaller image." },
   TIMEOUT: { meaning: "The model did not finish in time.", cure: "Make it faster, or raise the timeout in clinai.toml." },
   OUT_OF_MEMORY: { meaning: "The model needed more memory than it may have.", cure: "Use a smaller input or batch, or raise the memory in clinai.toml." },

@@ -105,6 +105,12 @@ def out_of_memory(spec: SandboxSpec, also: str = "") -> str:
     )
 
 
+MEDDLED = (
+    "the loaded model stopped or killed the process that takes its outputs, or would not stand still meanwhile; "
+    "predict.py must leave alone processes that it did not start, and use no timer that sends SIGCONT"
+)
+
+
 def _fault(raw: Any) -> Fault | None:
     if raw is None:
         return None

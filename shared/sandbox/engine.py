@@ -28,7 +28,7 @@ HARNESS_BYTES = 48 * MIB
 """Memory of pid 1 and of the collector, on top of the model's."""
 GVISOR_BYTES = 192 * MIB
 """What gVisor's own kernel takes from the same container, more with each process."""
-HARNESS_PROCESSES = 4
+HARNESS_PROCESSES = 5
 PROCESSES_MIN = 16
 """What the engine itself needs to start a container."""
 GVISOR_PROCESSES = 4096
@@ -38,7 +38,10 @@ INODE_BYTES = 1024
 OPEN_FILES = 4096
 CREATE_TIMEOUT_S = 60.0
 REMOVE_TIMEOUT_S = 30.0
-MODULES = ("frames", "wire", "names", "identity", "evidence", "collector", "log", "spawn", "traces", "process", "pid1")
+MODULES = (
+    *("frames", "wire", "names", "identity", "evidence", "collector", "log", "fresh", "spawn", "traces", "process"),
+    "pid1",
+)
 
 _BOOT = """import sys, types
 for name in ("shared", "shared.sandbox", "shared.sandbox.inside"):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import re
 import time
 from collections import deque
@@ -41,6 +42,8 @@ SEND_BYTES_PER_S = 1 << 20
 """The slowest way to an engine that is waited for."""
 STDERR_BYTES = 4096
 READ_BYTES = 256 * 1024
+INLINE_BYTES = 1 << 20
+"""Inputs up to this size are read without a thread."""
 FRAME_BYTES = 4 << 20
 _INPUT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -50,7 +53,6 @@ OnLog = Callable[[str], None]
 class Done(msgspec.Struct, frozen=True):
     """How pid 1 stands after a job."""
 
-    peak: int
     state: Literal["warm", "cold", "spent"]
     threads: int
 
@@ -59,7 +61,8 @@ class Session:
     """One sandbox; made by `open_session`.
 
     Isolation `container`: `load()` and `run()`. `fork` and `warm`: `load()` once, then `run()` as often as wanted,
-    never two at once, until `spent`.
+    never two at once, until `spent`. Who is in a hurry takes `answer()` instead of `run()`, and `settled()` before the
+    next one.
     """
 
     def __init__(self, container: DockerContainer, stream: Stream, spec: SandboxSpec) -> None:
@@ -69,8 +72,9 @@ class Session:
         self._decoder = Decoder(spec.result_bytes + FRAME_BYTES)
         self._ready: deque[tuple[bytes, bytes]] = deque()
         self._stderr = b""
+        self._owes_done = False
         self.spent = False
-        """Something of a job stays that cannot be removed: take another sandbox."""
+        """It is broken, or something of a job stays that cannot be removed: take another sandbox."""
         self.loaded = False
         """A loaded model waits for the next job."""
         self.threads = 1
@@ -105,6 +109,28 @@ class Session:
 
     async def run(self, job: JobRequest, *, outputs_dir: Path, on_log: OnLog) -> Outcome:
         """Run one job to its end; never raises for the model's fault. Raises PlatformFault."""
+        outcome = await self.answer(job, outputs_dir=outputs_dir, on_log=on_log)
+        await self.settled()
+        return outcome
+
+    async def settled(self) -> None:
+        """Await that nothing of the last job is left; `spent`, `loaded` and `threads` hold then. May be called twice.
+
+        The job has its answer: a sandbox that dies now is only spent.
+        """
+        try:
+            while self._owes_done:
+                kind, payload = await self._next_soon()
+                if kind == frames.DONE:
+                    done = msgspec.json.decode(payload, type=Done)
+                    self._owes_done = False
+                    self.spent, self.loaded, self.threads = done.state == "spent", done.state == "warm", done.threads
+        except (JobError, PlatformFault, ProtocolError, msgspec.MsgspecError) as error:
+            self._owes_done = False
+            log.warning("sandbox broke after its job", container=self._container.id[:12], reason=str(error))
+
+    async def answer(self, job: JobRequest, *, outputs_dir: Path, on_log: OnLog) -> Outcome:
+        """Run one job until its result and outputs are here; as `run()`, but something of it may still live inside."""
         size = job.input_path.stat().st_size
         if size > self._spec.input_bytes:
             return Outcome(
@@ -116,6 +142,7 @@ class Session:
         # the last step of the way from a request to the container that answers it
         log.info("sandbox takes it", container=self._container.id[:12], isolation=self._spec.isolation)
         outcome = Outcome()
+        self._owes_done = self.spent = True  # whoever is cut short leaves a sandbox of no use
         sending = asyncio.create_task(self._send(job), name="sandbox-input")
         try:
             await self._receive(outcome, size, outputs_dir, on_log)
@@ -159,7 +186,6 @@ class Session:
         outcome.peak_memory_bytes = seen.peak
         code, message = ends.judge(seen, self._spec)
         if code is not None:
-            await self._until_done(outcome)
             raise JobError(code, message)
         outcome.result = read_result(result, self._spec.result_bytes)
         began = time.perf_counter()
@@ -171,21 +197,11 @@ class Session:
                 "run() returned an empty dict and wrote no file; return values, or write files into output_dir",
             )
 
-    async def _until_done(self, outcome: Outcome) -> None:
-        while (frame := await self._next_soon())[0] != frames.DONE:
-            pass
-        self._done(outcome, frame[1])
-
-    def _done(self, outcome: Outcome, payload: bytes) -> None:
-        done = msgspec.json.decode(payload, type=Done)
-        outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, done.peak)
-        self.spent, self.loaded, self.threads = done.state == "spent", done.state == "warm", done.threads
-
     async def _collect(self, outcome: Outcome, outputs_dir: Path) -> None:
         sink = OutputSink(outputs_dir, self._spec)
         refused: JobError | None = None
         try:
-            while (frame := await self._next_soon())[0] != frames.DONE:
+            while (frame := await self._next_soon())[0] != frames.OUTPUTS_END:
                 kind, payload = frame
                 if kind == frames.FILE:
                     await sink.begin(payload)
@@ -200,7 +216,6 @@ class Session:
             raise PlatformFault(f"outputs cannot be written on this host: {error}") from error
         finally:
             sink.close()
-        self._done(outcome, frame[1])
         if refused is not None:
             raise refused
 
@@ -208,9 +223,12 @@ class Session:
         """Send the job and its input; a broken pipe is the reader's to explain."""
         limits = {"output_files": self._spec.output_files, "output_bytes": self._spec.output_bytes}
         about = {"input_name": job.input_name, "params": job.params, "inside": job.inside, **limits}
+        first = encode(frames.JOB, json.dumps(about).encode())
         with job.input_path.open("rb") as file:
-            await self._stream.write_in(encode(frames.JOB, json.dumps(about).encode()))
-            while chunk := await asyncio.to_thread(file.read, READ_BYTES):
+            await self._stream.write_in(first)
+            # the usual picture was written a moment ago: reading it takes less time than asking a thread to
+            small = os.fstat(file.fileno()).st_size <= INLINE_BYTES
+            while chunk := file.read(frames.CHUNK) if small else await asyncio.to_thread(file.read, READ_BYTES):
                 await self._stream.write_in(encode(frames.INPUT, chunk))
         await self._stream.write_in(encode(frames.INPUT_END))
 
@@ -235,6 +253,7 @@ class Session:
 
     async def _why_silent(self) -> Exception:
         """Pid 1 let its own deadline pass: the model's doing, unless the engine holds the container."""
+        self._owes_done = False
         with engine_faults("asking the engine why a sandbox is silent"):
             async with asyncio.timeout(MARGIN_S):
                 state = (await self._container.show())["State"]
@@ -244,12 +263,15 @@ class Session:
 
     async def _why_gone(self) -> Exception:
         """The container ended before its job: say why, by the engine's word."""
+        self._owes_done = False
         with engine_faults("asking the engine why a sandbox ended"):
             async with asyncio.timeout(MARGIN_S):
                 await self._container.wait()
                 state = (await self._container.show())["State"]
         if state.get("OOMKilled"):
             return JobError(JobCode.OUT_OF_MEMORY, ends.out_of_memory(self._spec))
+        if state.get("ExitCode") == frames.MEDDLED_STATUS:
+            return JobError(JobCode.MODEL_ERROR, ends.MEDDLED)
         said = self._stderr.decode("utf-8", "replace").strip()
         return PlatformFault(
             f"the sandbox ended before its job (exit code {state.get('ExitCode')}, {state.get('Error') or 'no error'})"

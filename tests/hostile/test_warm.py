@@ -1,51 +1,20 @@
 """Several jobs in one sandbox: fast, and nothing of a job is there for the next."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from textwrap import dedent
 
 import aiodocker
 import msgspec
 import pytest
 
-from shared.sandbox import JobRequest, SandboxSpec, Session, open_session
+from shared.sandbox import SandboxSpec
+from shared.sandbox.inside.identity import HARNESS_UID, MODEL_UID
 from shared.statuses import Isolation
-from tests.hostile.conftest import INPUT, MakeImage, Ran, sandboxes
+from tests.hostile.conftest import MakeImage, sandboxes
+from tests.hostile.warm import MODEL, Warm, loaded_at, opened
 
 pytestmark = pytest.mark.hostile
-
-MODEL = """
-import os, pathlib, time
-pathlib.Path("/tmp/made-by-setup").write_text("mine")
-LOADED_AT = time.monotonic()
-def run(input_path, output_dir, params):
-    scope = {"LOADED_AT": LOADED_AT}
-    exec(compile(params["code"], "/app/trick.py", "exec"), scope)
-    return scope["run"](input_path, output_dir)
-"""
-OK = "def run(i, o):\n    return {'loaded_at': LOADED_AT}"
-
-
-class Warm:
-    """A session and a way to run code in it."""
-
-    def __init__(self, session: Session, folder: Path) -> None:
-        self.session = session
-        self._folder = folder
-
-    async def run(self, code: str, *, inside: bool = False) -> Ran:
-        folder = self._folder / secrets.token_hex(4)
-        (folder / "outputs").mkdir(parents=True)
-        (folder / "input").write_bytes(INPUT)
-        log: list[str] = []
-        job = JobRequest(
-            input_path=folder / "input", input_name="image.png", params={"code": dedent(code)}, inside=inside
-        )
-        outcome = await self.session.run(job, outputs_dir=folder / "outputs", on_log=log.append)
-        return Ran(outcome, log, {o.name: o.path.read_bytes() for o in outcome.outputs})
 
 
 @pytest.fixture
@@ -53,18 +22,18 @@ async def warm_image(make_image: MakeImage) -> str:
     return await make_image({"predict.py": MODEL})
 
 
+@pytest.fixture
+async def fork(docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, tmp_path: Path) -> AsyncIterator[Warm]:
+    changed = msgspec.structs.replace(spec, image=warm_image, isolation=Isolation.FORK)
+    async with opened(docker, changed, tmp_path) as session:
+        yield session
+    assert await sandboxes(docker, spec) == []
+
+
 @pytest.fixture(params=[Isolation.FORK, Isolation.WARM])
 def isolation(request: pytest.FixtureRequest) -> Isolation:
     found: Isolation = request.param
     return found
-
-
-@asynccontextmanager
-async def opened(docker: aiodocker.Docker, spec: SandboxSpec, tmp_path: Path) -> AsyncIterator[Warm]:
-    async with open_session(docker, spec) as session:
-        await session.load()
-        yield Warm(session, tmp_path)
-    assert await sandboxes(docker, spec) == []
 
 
 @pytest.fixture
@@ -75,21 +44,7 @@ async def warm(
         docker, msgspec.structs.replace(spec, image=warm_image, isolation=isolation), tmp_path
     ) as session:
         yield session
-
-
-@pytest.fixture
-async def fork(docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, tmp_path: Path) -> AsyncIterator[Warm]:
-    changed = msgspec.structs.replace(spec, image=warm_image, isolation=Isolation.FORK)
-    async with opened(docker, changed, tmp_path) as session:
-        yield session
-
-
-async def loaded_at(warm: Warm) -> float:
-    ran = await warm.run(OK)
-    ran.ended(None)
-    assert ran.outcome.result
-    found: float = ran.outcome.result["loaded_at"]
-    return found
+    assert await sandboxes(docker, spec) == []
 
 
 async def test_the_model_is_loaded_once(warm: Warm) -> None:
@@ -133,11 +88,20 @@ LOOK = """
     import os, pathlib
     def run(i, o):
         found = [str(p) for f in ("/tmp", "/dev/shm", o) for p in pathlib.Path(f).rglob("*")]
-        pids = [p for p in os.listdir("/proc") if p.isdigit()]
-        stats = [pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split() for p in pids]
-        alive = [fields for fields in stats if fields[0] not in "ZX"]
-        return {"files": found, "processes": len(alive), "in": os.listdir("/workspace/in"), "at": LOADED_AT}
+        uids = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            said = pathlib.Path(f"/proc/{pid}/status").read_text()
+            if said.split("State:")[1].split()[0] not in "ZX":
+                uids.append(int(said.split("Uid:")[1].split()[0]))
+        return {"files": found, "uids": uids, "in": os.listdir("/workspace/in"), "at": LOADED_AT}
 """
+
+
+def nobody_else(uids: list[int], warm: Warm) -> None:
+    """Pid 1, the process that waits to take the outputs, the loaded process, and in `fork` the job's own."""
+    assert set(uids) == {HARNESS_UID, MODEL_UID}
+    assert uids.count(HARNESS_UID) <= 2
+    assert uids.count(MODEL_UID) == (2 if warm.session.isolation is Isolation.FORK else 1)
 
 
 @pytest.mark.parametrize("what", LEAVE)
@@ -149,7 +113,7 @@ async def test_nothing_of_a_job_is_there_for_the_next(warm: Warm, what: str) -> 
     result = after.outcome.result
     assert result
     assert result["files"] == ["/tmp/made-by-setup"]
-    assert result["processes"] <= 3
+    nobody_else(result["uids"], warm)
     assert result["in"] == ["image.png"]
     assert result["at"] == first
     assert after.log == []
@@ -192,7 +156,7 @@ async def test_a_bad_end_has_its_code_and_the_next_job_is_well(warm: Warm, code:
     after = await warm.run(LOOK)
     assert after.ended(None).outcome.result
     assert after.outcome.result["files"] == ["/tmp/made-by-setup"]
-    assert after.outcome.result["processes"] <= 3
+    nobody_else(after.outcome.result["uids"], warm)
 
 
 TOUCH = {

@@ -5,12 +5,12 @@ Runs as the model's uid in a fresh process: without DAC_OVERRIDE pid 1 could not
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
-from shared.sandbox.inside.frames import CHUNK, DATA, FILE, REFUSED, encode
+from shared.sandbox.inside.frames import CHUNK, DATA, FILE, OUTPUTS_END, REFUSED
 from shared.sandbox.inside.names import DEPTH_MAX, name_fault
+from shared.sandbox.inside.wire import Batch, to_json
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -29,18 +29,18 @@ class Refused(Exception):
         self.code = code
 
 
-def collect(folder: str, out_fd: int, *, files_max: int, bytes_max: int) -> None:
-    """Send every regular file below `folder` as FILE and DATA frames, or one REFUSED frame.
+def collect(folder: str, out: Batch, *, files_max: int, bytes_max: int) -> None:
+    """Send every regular file below `folder` as FILE and DATA frames, or one REFUSED frame; then OUTPUTS_END.
 
     Names and sizes are looked at before the first byte is sent, so that a sparse terabyte costs nothing.
     """
     try:
-        found = _walk(folder, files_max=files_max, bytes_max=bytes_max)
-        for name in sorted(found):
-            _send(folder, name, out_fd)
+        for name in sorted(_walk(folder, files_max=files_max, bytes_max=bytes_max)):
+            _send(folder, name, out)
     except Refused as refused:
-        body = json.dumps({"code": refused.code, "message": str(refused)}).encode()
-        _write(out_fd, encode(REFUSED, body))
+        out.add(REFUSED, to_json({"code": refused.code, "message": str(refused)}))
+    out.add(OUTPUTS_END)
+    out.flush()
 
 
 def _walk(folder: str, *, files_max: int, bytes_max: int) -> list[bytes]:
@@ -93,17 +93,17 @@ def _open_folder(path: bytes) -> int:
     return os.open(path, flags)
 
 
-def _send(folder: str, name: bytes, out_fd: int) -> None:
+def _send(folder: str, name: bytes, out: Batch) -> None:
     path = os.path.join(os.fsencode(folder), name)
     os.chmod(path, 0o600)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         size = os.fstat(fd).st_size
-        _write(out_fd, encode(FILE, json.dumps({"name": name.decode(), "size": size}).encode()))
+        out.add(FILE, to_json({"name": name.decode(), "size": size}))
         left = size
         while left > 0 and (chunk := os.read(fd, min(CHUNK, left))):
             left -= len(chunk)
-            _write(out_fd, encode(DATA, chunk))
+            out.add(DATA, chunk)
     finally:
         os.close(fd)
 
@@ -137,9 +137,3 @@ def _clear_here() -> bytes | None:
             os.chmod(entry, 0o700)
             return entry
     return None
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -6,6 +6,8 @@ import os
 import resource
 
 _ROOT = "/sys/fs/cgroup"
+_UNIFIED = os.path.exists(f"{_ROOT}/cgroup.controllers")
+READ_BYTES = 64 * 1024
 FULL_BELOW_BYTES = 64 * 1024
 
 
@@ -14,7 +16,7 @@ def counters() -> dict[str, int]:
 
     Under gVisor there are no cgroup files; there the engine's state and the exceptions speak.
     """
-    if os.path.exists(f"{_ROOT}/cgroup.controllers"):
+    if _UNIFIED:
         return {
             "oom": _field(f"{_ROOT}/memory.events", "oom_kill"),
             "pids": _field(f"{_ROOT}/pids.events", "max"),
@@ -30,7 +32,7 @@ def counters() -> dict[str, int]:
 
 def tasks() -> int:
     """How many processes and threads the container has, this one included; 0 where the kernel does not tell."""
-    return _number(f"{_ROOT}/pids.current") or _number(f"{_ROOT}/pids/pids.current")
+    return _number(f"{_ROOT}/pids.current" if _UNIFIED else f"{_ROOT}/pids/pids.current")
 
 
 def full_disks(folders: list[str]) -> list[str]:
@@ -48,10 +50,34 @@ def full_disks(folders: list[str]) -> list[str]:
     return full
 
 
+def state_of(pid: int) -> str:
+    """The letter of proc(5): R, S, T, Z…; `?` for a process that is gone."""
+    try:
+        return kernel_text(f"/proc/{pid}/stat").rsplit(")", 1)[1].split(None, 1)[0]
+    except (OSError, IndexError):
+        return "?"
+
+
+def threads_of(pid: int) -> int:
+    """How many threads a process has; 0 for one that is gone."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
+
+
+def kernel_text(path: str) -> str:
+    """Read a small file that the kernel makes up; `open()` takes four times as long. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, READ_BYTES).decode("utf-8", "replace")
+    finally:
+        os.close(fd)
+
+
 def _field(path: str, name: str) -> int:
     try:
-        with open(path) as file:
-            words = file.read().split()
+        words = kernel_text(path).split()
         return int(words[words.index(name) + 1])
     except (OSError, ValueError, IndexError):
         return 0
@@ -59,7 +85,6 @@ def _field(path: str, name: str) -> int:
 
 def _number(path: str) -> int:
     try:
-        with open(path) as file:
-            return int(file.read())
+        return int(kernel_text(path))
     except (OSError, ValueError):
         return 0

@@ -1,7 +1,9 @@
 """Frames between the host and pid 1, and between pid 1 and the model's process: kind, length, payload.
 
-LOAD comes once, then one job or several, one after the other: each is JOB, INPUT…, INPUT_END and ends with DONE. A
-model that must be loaded again is loaded from the options it had.
+LOAD comes once, then one job or several, one after the other: each is JOB, INPUT…, INPUT_END. Its answer is LOG…,
+RESULT when there is one, ENDED, and after a RESULT the outputs up to OUTPUTS_END (or REFUSED). DONE comes when nothing
+of the job is left, and before it no other job may be sent. A model that must be loaded again is loaded from the options
+it had.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-PROTOCOL = 2
+PROTOCOL = 3
 HEADER = struct.Struct(">cI")
 CHUNK = 64 * 1024
 """Bytes of input, output or log that one frame carries at most."""
@@ -29,15 +31,20 @@ ENDED = b"N"  # JSON: how the model's process ended, with the evidence
 FILE = b"F"  # JSON: the next output's name and size
 DATA = b"D"  # bytes of that output
 REFUSED = b"Q"  # JSON: an output that cannot be taken
+OUTPUTS_END = b"O"  # the last output is complete: the answer is
 DONE = b"Z"  # JSON: the job is over, nothing of it is left; whether a loaded model waits for the next
 
 # the model's process → pid 1
 LOADED = b"L"  # JSON: number of threads; predict.py is imported and set up
+BEGUN = b"B"  # the process that was forked for the job has its order
 RETURNED = b"V"  # the result as JSON
 FAULT = b"X"  # JSON: what went wrong
 EXITED = b"E"  # JSON: wait status of the process that was forked for the job
 SYNC = b"Y"  # the word that pid 1 gave: the loaded process waits for a job again
 THREADS = b"T"  # JSON: number of threads after a run inside the loaded process
+
+MEDDLED_STATUS = 77
+"""Exit status of pid 1 when the loaded model laid hands on who takes the outputs, or would not be held meanwhile."""
 
 
 class ProtocolError(Exception):

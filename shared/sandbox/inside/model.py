@@ -1,9 +1,9 @@
 """The model's process: loads predict.py, calls run(), reports on a pipe. Run as `python -c <this file> <options>`.
 
 Runs in the model's own interpreter as the model's uid; whatever it reports is the model's word and judged as such.
-Isolation `container`: one job, in this process. `fork`: each job in a process forked from this one. `warm`: one job
-after the other in this process. Once the result is reported the job's process is killed: threads left running and
-atexit handlers do not delay a job.
+Isolation `container`: one job, in this process. `fork`: each job in a process forked from this one, ahead of time when
+pid 1 says so. `warm`: one job after the other in this process. Once the result is reported the job's process is killed:
+threads left running and atexit handlers do not delay a job.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 APP = "/app"
 COMMANDS_FD, REPORTS_FD = 3, 4
-LOADED, RETURNED, FAULT, EXITED, SYNC, THREADS = b"L", b"V", b"X", b"E", b"Y", b"T"
+LOADED, BEGUN, RETURNED, FAULT, EXITED, SYNC, THREADS = b"L", b"B", b"V", b"X", b"E", b"Y", b"T"
 """As in frames.py, which this process cannot import."""
 DEPTH_MAX = 100
 SHARED_BYTES_MAX = 64 * 1024 * 1024
@@ -57,11 +57,16 @@ def main() -> None:
         _fail(error, phase, options)
     shared: Shared | None = None
     while True:
-        command = json.loads(_read_command())
+        command = _read_command()
         if "sync" in command:
             if shared is not None and not shared.is_whole():
                 os._exit(1)  # a job touched what it shares with this process: pid 1 loads the model anew
             _report(SYNC, command["sync"].encode())
+        elif "leave" in command:
+            continue  # nobody waits who could leave
+        elif "fork" in command:
+            shared = shared or Shared()
+            _fork(predict.run, None, options)
         elif isolation == "fork" and not command["inside"]:
             shared = shared or Shared()
             _fork(predict.run, command, options)
@@ -97,20 +102,32 @@ def _fail(error: BaseException, phase: str, options: dict[str, Any]) -> NoReturn
     os._exit(0)
 
 
-def _fork(run: Any, job: dict[str, Any], options: dict[str, Any]) -> None:
-    """Run one job in a process of its own that has everything loaded, and report how that ended."""
+def _fork(run: Any, job: dict[str, Any] | None, options: dict[str, Any]) -> None:
+    """Run one job in a process of its own that has everything loaded, and report how that ended.
+
+    Without a job the process waits for it: nobody else reads commands meanwhile. It is as closed as this one until it
+    has its order; no job lives beside it that could reach it, since pid 1 asks for it when all of them are dead.
+    """
     if not gc.get_freeze_count():
         gc.collect()
         gc.freeze()  # so that a collection in the forked process does not copy every page
     try:
         pid = os.fork()
     except OSError as error:
-        _report(FAULT, json.dumps(_explain(error, "run", options["message_bytes"])).encode())
+        if job is not None:
+            _report(FAULT, json.dumps(_explain(error, "run", options["message_bytes"])).encode())
         return
     if pid == 0:
-        os.close(COMMANDS_FD)
         _set_dumpable(1)
         _offer_for_oom(1000)
+        if job is None:
+            _set_dumpable(0)
+            job = _read_command()
+            if "leave" in job:
+                os._exit(0)
+            _set_dumpable(1)
+        os.close(COMMANDS_FD)
+        _report(BEGUN, str(os.getpid()).encode())
         _run(run, job, options)
         os._exit(0)
     try:
@@ -146,23 +163,32 @@ class Shared:
             kind = stat.S_IFMT(status.st_mode)
             if kind == stat.S_IFREG:
                 about = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-                found[fd] = (flags, os.lseek(fd, 0, os.SEEK_CUR), *about)
+                found[fd] = (flags, os.lseek(fd, 0, os.SEEK_CUR), *about, _locks(fd))
             elif fd <= REPORTS_FD or kind in (stat.S_IFDIR, stat.S_IFCHR):
-                found[fd] = (flags, None)
+                found[fd] = (flags, None, _locks(fd))
             else:
                 # whether a pipe or socket holds something, or what an eventfd counts, cannot be looked at
                 found[fd] = (flags, None, os.urandom(8))
         return found
 
 
+def _locks(fd: int) -> list[str]:
+    """Locks that belong to an open file, not to who took them: they outlive a process that shares it (flock(2))."""
+    with open(f"/proc/self/fdinfo/{fd}") as file:
+        return [line for line in file if line.startswith("lock:")]
+
+
 def _shared_memory() -> list[bytes]:
     """Each writable mapping that forked processes share, as a hash; files that nobody can write are left out."""
     found = []
     with open("/proc/self/maps") as file:
-        lines = [line.split(maxsplit=5) for line in file]
-    for words in lines:
+        lines = file.read().splitlines()
+    for line in lines:
+        if line[line.index(" ") + 4] != "s":
+            continue
+        words = line.split(maxsplit=5)
         path = words[5] if len(words) > 5 else ""
-        if words[1][3] != "s" or path.startswith(("/app/", "/opt/", "/usr/", "/lib")):
+        if path.startswith(("/app/", "/opt/", "/usr/", "/lib")):
             continue
         start, end = (int(part, 16) for part in words[0].split("-"))
         if words[1][0] != "r" or end - start > SHARED_BYTES_MAX:
@@ -198,10 +224,16 @@ def _offer_for_oom(score: int) -> None:
         pass
 
 
-def _read_command() -> bytes:
+def _read_command() -> dict[str, Any]:
+    """Read one command and not a byte of the next, which may be for another process."""
+    command: dict[str, Any] = json.loads(_read_exactly(struct.unpack(">I", _read_exactly(4))[0]))
+    return command
+
+
+def _read_exactly(size: int) -> bytes:
     data = b""
-    while not data.endswith(b"\n"):
-        chunk = os.read(COMMANDS_FD, 65536)
+    while len(data) < size:
+        chunk = os.read(COMMANDS_FD, size - len(data))
         if not chunk:
             os._exit(1)
         data += chunk

@@ -6,24 +6,25 @@ One thread, one poll loop. Every wait has an end: the deadline, the death of the
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
 import signal
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import suppress
 from typing import Any
 
 from shared.sandbox.inside import frames
 from shared.sandbox.inside.collector import collect, wipe
-from shared.sandbox.inside.evidence import counters
 from shared.sandbox.inside.frames import Decoder
+from shared.sandbox.inside.fresh import in_fresh_process
 from shared.sandbox.inside.identity import HARNESS_UID, become_harness
 from shared.sandbox.inside.process import FRAME_BYTES, IN, OUT, READ_BYTES, WRITABLE, Model
-from shared.sandbox.inside.spawn import held, in_fresh_process, kill_all
+from shared.sandbox.inside.spawn import PIPE_BYTES, kill_all
 from shared.sandbox.inside.traces import empty_out, foreign_memory
-from shared.sandbox.inside.wire import send, to_json, write_all
+from shared.sandbox.inside.wire import Batch, send, to_json, write_all
 
 WARM, COLD, SPENT = "warm", "cold", "spent"
 
@@ -39,26 +40,37 @@ class Harness:
         self._job: dict[str, Any] | None = None
         self._input: int | None = None
         self._input_done = False
-        self._dirty = False
+        self._dirty = self._excused = False
         self._wake, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         os.set_blocking(wake, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for fd in (0, 1):
+            with suppress(OSError):  # it is only faster
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def serve(self) -> None:
         """Serve until the host closes stdin."""
         send(frames.HELLO, to_json({"protocol": frames.PROTOCOL, "uid": os.getuid()}))
         while self._turn():
+            if self._job is None:
+                self._prepare()
             if self._job is None or not self._input_done:
                 continue
             if self._model is None:
                 self._load()
                 continue
             model = self._model
-            if model.loaded and not model.running and not model.ended:
+            if model.idle:
                 model.start(self._job)
             elif model.ended:
                 self._finish(model, self._job)
+                self._prepare()
+
+    def _prepare(self) -> None:
+        """Do beforehand what the next job would have to wait for."""
+        if self._model is not None and self._model.idle and not self._model.ready:
+            self._model.prepare()
 
     def _turn(self) -> bool:
         """Wait for the next event and take it; False when the host is gone."""
@@ -94,11 +106,16 @@ class Harness:
             if pid == 0:
                 return
             if model is None or pid != model.pid:
+                if model is not None and model.standby is not None and pid == model.standby.pid:
+                    model.standby.close()  # the kernel took it for memory; the next one is made when it is needed
+                    model.standby = None
                 continue
-            idle = model.loaded and not model.running and not model.ended
+            waited = model.idle
             model.died(status)
-            if idle and self._job is None and model.isolation != "container":
-                kill_all(self._wake)  # it died between two jobs: no fault of the next one
+            if (waited or model.unbegun) and model.isolation != "container" and not self._excused:
+                # it died between two jobs: no fault of the next one, which may be here already; once at the most
+                self._excused = self._job is not None
+                kill_all(self._wake)
                 self._drop(model)
                 return
 
@@ -127,7 +144,7 @@ class Harness:
         if self._options is None:
             raise frames.ProtocolError("a job before LOAD")
         if self._dirty:
-            in_fresh_process(_wipe_everything)
+            in_fresh_process(_wipe_everything, alone=True)
             self._dirty = False
         self._model = Model(self._options, self._source)
 
@@ -138,32 +155,27 @@ class Harness:
 
     def _finish(self, model: Model, job: dict[str, Any]) -> None:
         """End the job's processes, send its end and, when it returned, the outputs; then leave nothing of it."""
-        keep = model.settle(self._wake, self._reap)
-        if not keep:
+        kept = model.halt(self._wake, self._reap)
+        if not kept:
             kill_all(self._wake)
-        model.log.drain()
-        if model.result is not None:
-            send(frames.RESULT, model.result)
-        send(frames.ENDED, to_json(model.evidence()))
+        limits = {"files_max": job["output_files"], "bytes_max": job["output_bytes"]}
+        if kept:
+            model.clear({"collect": model.result is not None, **limits}, lambda: _say_end(model))
+        else:
+            _say_end(model)
+            if model.result is not None:
+                in_fresh_process(lambda: collect(OUT, Batch(1), **limits), alone=True)
         for name in os.listdir(IN):
             os.unlink(f"{IN}/{name}")
-
-        def clear() -> int:
-            if model.result is not None:
-                collect(OUT, 1, files_max=job["output_files"], bytes_max=job["output_bytes"])
-            return model.tidy() if keep else 0
-
-        with held(model.pid) if keep else nullcontext():
-            touched = in_fresh_process(clear)
-        if keep and touched:
-            kill_all(self._wake)
-        if keep and not touched:
+        if kept and model.settle():
             model.rest()
         else:
+            if kept:
+                kill_all(self._wake)
             self._drop(model)
-        self._job, self._input_done = None, False
+        self._job, self._input_done, self._excused = None, False, False
         state = SPENT if foreign_memory() else WARM if self._model is not None else COLD
-        send(frames.DONE, to_json({"peak": counters()["peak"], "state": state, "threads": model.threads}))
+        send(frames.DONE, to_json({"state": state, "threads": model.threads}))
         if state == COLD and model.isolation != "container" and model.loaded:
             self._load()  # anew, before the next job comes
 
@@ -171,6 +183,16 @@ class Harness:
         """Forget a model whose process is dead."""
         model.close()
         self._model, self._dirty = None, True
+
+
+def _say_end(model: Model) -> None:
+    """Send what is left of the log, the result and the evidence: everything but the outputs."""
+    model.log.drain()
+    answer = Batch(1)
+    if model.result is not None:
+        answer.add(frames.RESULT, model.result)
+    answer.add(frames.ENDED, to_json(model.evidence()))
+    answer.flush()
 
 
 def _wipe_everything() -> None:

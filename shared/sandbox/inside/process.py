@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
+import signal
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
 from shared.sandbox.inside import frames
-from shared.sandbox.inside.evidence import counters, full_disks
+from shared.sandbox.inside.collector import collect
+from shared.sandbox.inside.evidence import counters, full_disks, state_of
 from shared.sandbox.inside.frames import Decoder, encode
+from shared.sandbox.inside.fresh import STOPPED, Standby, in_fresh_process, until_held
 from shared.sandbox.inside.log import Log
-from shared.sandbox.inside.spawn import kill_others, spawn
+from shared.sandbox.inside.spawn import alone_without, kill_others, spawn
 from shared.sandbox.inside.traces import Trace
-from shared.sandbox.inside.wire import to_json
+from shared.sandbox.inside.wire import Batch, write_all
 
 IN, OUT = "/workspace/in", "/workspace/out"
 WRITABLE = [OUT, "/tmp", "/dev/shm"]  # noqa: S108
 READ_BYTES = 256 * 1024
 FRAME_BYTES = 1 << 20
-SYNC_S = 1.0
+SYNC_S = 3.0
 """How long the loaded process may take to be back at its post after a job."""
+
+Reap = Callable[[], None]
 
 
 class Model:
@@ -37,10 +44,17 @@ class Model:
         self.fault: dict[str, Any] | None = None
         self.status: int | None = None
         self.late = self.gone = self.loaded = self.running = False
+        self.ready = False
+        """Whether the next job was prepared for."""
         self.threads = 1
         self.load_s = self.run_s = 0.0
+        self.standby: Standby | None = None
         self._trace: Trace | None = None
-        self._forked = False
+        self._forked = self._begun = self._touched = False
+        self._job_pid, self._job_pidfd = 0, -1
+        """The process that was forked for the job, where the kernel gives a handle of it (gVisor does not)."""
+        self._waiting = False
+        """Whether a forked process may be waiting for the next job."""
         self.pid, self.commands, self.reports, output = spawn(options, source)
         self.log = Log(output, options["log_bytes"])
         self.phase_began = time.monotonic()
@@ -52,18 +66,50 @@ class Model:
         return self.result is not None or self.fault is not None or self.status is not None or self.late
 
     @property
+    def idle(self) -> bool:
+        """Whether it is loaded and has nothing to do."""
+        return self.loaded and not self.running and not self.ended
+
+    @property
+    def unbegun(self) -> bool:
+        """Whether a job was ordered whose process has not had its order yet."""
+        return self.running and self._forked and not self._begun
+
+    @property
     def deadline(self) -> float | None:
         """When the present phase must be over; None while the model waits for its job."""
         if self.ended or (self.loaded and not self.running):
             return None
         return self.phase_began + float(self.options["timeout_s"]) - (self.load_s if self.running else 0.0)
 
+    def prepare(self) -> None:
+        """Do what the next job would have to wait for, while nothing of a job lives."""
+        self.ready = True
+        if self.isolation == "container":
+            return
+        if self._trace is None:
+            self._trace = Trace(self.pid)
+        if self.standby is None:
+            self.standby = Standby(self._clear)
+        if self.isolation == "fork" and not self._waiting:
+            self._waiting = self._tell({"fork": True})
+
+    def _unprepare(self) -> None:
+        """Send away who waits: the loaded process is about to change."""
+        if self._waiting:
+            self._tell({"leave": True})
+            self._waiting = False
+        if self.standby is not None:
+            self.standby.close()
+            self.standby = None
+        self._trace = None
+
     def start(self, job: dict[str, Any]) -> None:
         """Tell the loaded model to run; `inside` has it run in the loaded process itself, to warm it up."""
         inside = bool(job.get("inside"))
         self._forked = self.isolation == "fork" and not inside
         if inside:
-            self._trace = None
+            self._unprepare()
         elif self.isolation != "container" and self._trace is None:
             self._trace = Trace(self.pid)
         self.running = True
@@ -74,12 +120,16 @@ class Model:
             "params": job["params"],
             "inside": inside,
         }
-        data = memoryview(json.dumps(command).encode() + b"\n")
+        self._tell(command)
+
+    def _tell(self, command: dict[str, Any]) -> bool:
+        """Give the loaded process, or the one that waits, a command; False when it died or closed the pipe."""
+        data = json.dumps(command).encode()
         try:
-            while data:
-                data = data[os.write(self.commands, data) :]
+            write_all(self.commands, struct.pack(">I", len(data)) + data)
         except OSError:
-            return  # it died or closed the pipe; its exit status will tell
+            return False  # its exit status will tell
+        return True
 
     def read_reports(self) -> bool:
         """Take what the model's process says; False when the pipe is closed or speaks nonsense."""
@@ -102,15 +152,27 @@ class Model:
         if kind == frames.LOADED and not self.loaded:
             self.loaded = True
             self.load_s = time.monotonic() - self.phase_began
+        elif kind == frames.BEGUN and self.running:
+            self._begin(int(json.loads(payload)))
         elif kind == frames.RETURNED and self.running:
             self.result = payload
             self._stop_clock()
         elif kind == frames.FAULT:
             self.fault = _plain(dict(json.loads(payload)))
             self._stop_clock()
-        elif kind == frames.EXITED and self._forked:
+        elif kind == frames.EXITED and self._forked and self._begun:
             self.status = int(json.loads(payload))
             self._stop_clock()
+        elif kind == frames.EXITED:
+            self._waiting = False  # it died before it had an order, which the loaded process takes then
+
+    def _begin(self, pid: int) -> None:
+        if self._begun:
+            return  # the job itself wrote here
+        self._begun, self._waiting = True, False
+        if pid not in (1, self.pid):
+            with contextlib.suppress(OSError):
+                self._job_pid, self._job_pidfd = pid, os.pidfd_open(pid)
 
     def died(self, status: int) -> None:
         """Note the exit status, unless a report that is still in the pipe says more."""
@@ -137,13 +199,50 @@ class Model:
         elif not self.loaded:
             self.load_s = spent
 
-    def settle(self, wake: int, reap: Callable[[], None]) -> bool:
-        """End everything of the job but the loaded process; False when that cannot or must not take another job."""
+    def halt(self, wake: int, reap: Reap) -> bool:
+        """Hold the loaded process and end everything else of the job; False when all of it has to go.
+
+        It is held from here to `settle()`: what takes the outputs has its uid.
+        """
         if self.isolation == "container" or self.gone or not self.loaded or not self.running:
             return False
+        if self.unbegun:
+            return False  # the order lies in the pipe and would be taken when nobody expects it
         if not self._forked and self.result is None:
             return False  # an error or a timeout ends a process that ran the job itself
-        if not kill_others(self.pid, wake, reap) or self.gone or not self._answers():
+        self._touched = state_of(self.pid) in STOPPED
+        os.kill(self.pid, signal.SIGSTOP)
+        reap()
+        keep = [self.pid] if self.standby is None else [self.pid, self.standby.pid]
+        alone = self._job_pidfd >= 0 and alone_without(self._job_pidfd, self._job_pid, keep)
+        return (alone or kill_others(keep, wake, reap)) and not self.gone and until_held(self.pid)
+
+    def clear(self, order: dict[str, Any], say: Callable[[], None]) -> None:
+        """Send the outputs and remove the job's files, by a process that has touched nothing of the job.
+
+        What `say` sends to the host comes before the outputs, and is made while they are read.
+        """
+        standby, self.standby = self.standby, None
+        if standby is not None:
+            standby.begin(order)
+            say()
+            touched = standby.finish()
+        else:
+            say()
+            touched = in_fresh_process(lambda: self._clear(order, None), alone=False)
+        self._touched = self._touched or touched != 0
+
+    def _clear(self, order: dict[str, Any], turn: int | None) -> int:
+        """For a fresh process. Not 0 when the loaded process must not take another job."""
+        if order["collect"]:
+            collect(OUT, Batch(1, turn), files_max=order["files_max"], bytes_max=order["bytes_max"])
+        return self._trace.tidy() if self._trace is not None else 0
+
+    def settle(self) -> bool:
+        """Let the loaded process go on; False when it must not take another job."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
+        if self._touched or not self._answers():
             return False
         return self._trace is None or self._trace.process_is_whole()
 
@@ -155,27 +254,25 @@ class Model:
         word = os.urandom(8).hex()
         expected, heard = encode(frames.SYNC, word.encode()), b""
         until = time.monotonic() + SYNC_S
-        try:
-            os.write(self.commands, to_json({"sync": word}) + b"\n")
+        if not self._tell({"sync": word}):
+            return False
+        with contextlib.suppress(OSError):
             while not heard.endswith(expected):
                 ready, _, _ = select.select([self.reports], [], [], max(0.0, until - time.monotonic()))
                 data = os.read(self.reports, READ_BYTES) if ready else b""
                 if not data:
                     return False
                 heard = heard[-len(expected) :] + data
-        except OSError:
-            return False
-        return True
-
-    def tidy(self) -> int:
-        """Remove the job's files; for a fresh process. Not 0 when the loaded process must not take another job."""
-        return self._trace.tidy() if self._trace is not None else 0
+            return True
+        return False
 
     def rest(self) -> None:
         """Forget the job; the loaded process waits for the next."""
         self.report = Decoder(self.options["result_bytes"] + FRAME_BYTES)
         self.result = self.fault = self.status = None
-        self.late = self.running = False
+        self.late = self.running = self.ready = False
+        self._forked = self._begun = self._touched = False
+        self._forget_job()
         self.load_s = self.run_s = 0.0
         self.before = counters()
         self.log.restart()
@@ -186,6 +283,14 @@ class Model:
         os.close(self.commands)
         os.close(self.reports)
         self.log.close()
+        self._forget_job()
+        if self.standby is not None:
+            self.standby.close()
+
+    def _forget_job(self) -> None:
+        if self._job_pidfd >= 0:
+            os.close(self._job_pidfd)
+        self._job_pidfd = -1
 
     def evidence(self) -> dict[str, Any]:
         """Everything the host needs to judge the end."""

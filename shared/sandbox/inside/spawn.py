@@ -10,17 +10,18 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
-from shared.sandbox.inside.evidence import tasks
+from shared.sandbox.inside.evidence import state_of, tasks, threads_of
 from shared.sandbox.inside.identity import become_model
 
 BASE_PYTHON, MODEL_PYTHON = "/usr/local/bin/python", "/opt/venv/bin/python"
 PIPE_BYTES = 1 << 20
 KILL_S = 10.0
 QUIET_S = 2.0
-HOLD_S = 2.0
+DEATH_MS, BLIND_MS = 20, 1
+"""How long a look waits for a death that the kernel announces, and for one that it does not."""
 DEAD_MAX = 8
 
 
@@ -82,111 +83,53 @@ def kill_all(wake: int) -> None:
     raise SystemExit("a process of the model cannot be killed")
 
 
-def kill_others(keep: int, wake: int, reap: Callable[[], None]) -> bool:
-    """Kill every process but this one and `keep`; False when some cannot be caught within 2 s, or `keep` is gone.
+def alone_without(pidfd: int, pid: int, keep: Collection[int]) -> bool:
+    """Kill one process; True when nobody lives then but this process and those to `keep`, by the kernel's count.
+
+    It is the usual end of a job, and takes half as long as a look at every process. The kept process that is its parent
+    stands still, so that it stays in the count until somebody waits for it.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    if not select.select([pidfd], [], [], QUIET_S)[0] or state_of(pid) != "Z":
+        return False
+    own = [threads_of(kept) for kept in keep]
+    return 0 not in own and tasks() == sum(own) + 2
+
+
+def kill_others(keep: Collection[int], wake: int, reap: Callable[[], None]) -> bool:
+    """Kill every process but this one and those to `keep`; False when one of these is gone, or after 2 s of others.
 
     A process that forks faster than /proc is read could slip past a look at it, so the count of the kernel decides.
-    Dead children that `keep` has not waited for are its own affair, as long as they are few.
+    Dead children that a kept process has not waited for are its own affair, as long as they are few.
     """
+    kept = {1, *keep}
     until = time.monotonic() + QUIET_S
     while time.monotonic() < until:
-        own = _threads(keep)
-        if own == 0:
+        own = [threads_of(pid) for pid in keep]
+        if 0 in own:
             return False
-        others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, keep)]
-        alive = [pid for pid in others if not _is_dead(pid)]
+        others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in kept]
+        alive = [pid for pid in others if state_of(pid) not in "ZX"]
         counted, dead = tasks(), len(others) - len(alive)
-        if not alive and dead <= DEAD_MAX and (counted == 0 or counted <= own + 1 + dead):
+        if not alive and dead <= DEAD_MAX and (counted == 0 or counted <= sum(own) + 1 + dead):
             return True
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        _kill(alive)
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 4096)
         reap()
-        select.select([wake], [], [], 0.001)
     return False
 
 
-def _is_dead(pid: int) -> bool:
-    """Whether a process is only waited for; one that is gone meanwhile counts as alive until the next look."""
-    return _state(pid) in "ZX"
-
-
-def _state(pid: int) -> str:
-    """The letter of proc(5): R, S, T, Z…; `?` for one that is gone."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
-        return "?"
-
-
-def _threads(pid: int) -> int:
-    try:
-        return len(os.listdir(f"/proc/{pid}/task"))
-    except OSError:
-        return 0
-
-
-@contextlib.contextmanager
-def held(pid: int) -> Iterator[None]:
-    """Hold a loaded process with all its threads while a fresh process of the same uid is at work.
-
-    It could otherwise stop or kill that one, and pid 1 would wait for ever or take it for a fault of its own.
-    """
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        until = time.monotonic() + HOLD_S
-        while _state(pid) not in "TtZX":
-            if time.monotonic() > until:
-                raise SystemExit("the model's process cannot be held")
-            select.select([], [], [], 0.0002)
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def in_fresh_process(work: Callable[[], int | None]) -> int:
-    """Do `work` as the model's uid in a child of its own and return what it returned (0 to 9)."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            become_model()
-            os._exit(work() or 0)
-        except BaseException as error:
-            os.write(2, f"{error!r}\n".encode())
-            os._exit(99)
-    _, status = os.waitpid(pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if not 0 <= code < 10:
-        raise SystemExit(f"the collector ended with status {code}")
-    return code
-
-
-def read_from_fresh_process(work: Callable[[], bytes]) -> bytes:
-    """Do `work` as the model's uid in a child of its own and return the bytes it returned."""
-    out, into = os.pipe()
-
-    def write() -> None:
-        os.close(out)
-        view = memoryview(work())
-        while view:
-            view = view[os.write(into, view) :]
-
-    pid = os.fork()
-    if pid == 0:
-        try:
-            become_model()
-            write()
-            os._exit(0)
-        except BaseException as error:
-            os.write(2, f"{error!r}\n".encode())
-            os._exit(99)
-    os.close(into)
-    data = b""
-    while chunk := os.read(out, 1 << 20):
-        data += chunk
-    os.close(out)
-    _, status = os.waitpid(pid, 0)
-    if status != 0:
-        raise SystemExit(f"a look at the model's files ended with status {status}")
-    return data
+def _kill(pids: list[int]) -> None:
+    """Kill, and wait until the first of them is dead, or for a moment where the kernel does not say so."""
+    poll, fds = select.poll(), []
+    for pid in pids:
+        with contextlib.suppress(OSError):  # gone meanwhile, or a kernel without them (gVisor)
+            fds.append(os.pidfd_open(pid))
+            poll.register(fds[-1], select.POLLIN)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    poll.poll(DEATH_MS if fds else BLIND_MS)
+    for fd in fds:
+        os.close(fd)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+import zlib
 
 from shared.sandbox.inside.collector import wipe
-from shared.sandbox.inside.spawn import held, read_from_fresh_process
+from shared.sandbox.inside.evidence import kernel_text
+from shared.sandbox.inside.fresh import held, read_from_fresh_process
 
 OUT = "/workspace/out"
 FOLDERS = ["/tmp", "/dev/shm"]  # noqa: S108
@@ -48,19 +50,22 @@ class Trace:
 
 
 def empty_out() -> None:
-    """Clear the outputs' folder and give it back its mode. Changes the working folder."""
+    """Clear the outputs' folder, and what was written about it, not into it. Changes the working folder."""
     os.chmod(OUT, 0o755)  # noqa: S103 - the container has no other user
     wipe([OUT])
     os.chdir("/")
+    for name in os.listxattr(OUT):  # access lists are among them
+        os.removexattr(OUT, name)
+    os.chmod(OUT, 0o755)  # noqa: S103
+    os.utime(OUT, (0, 0))
 
 
 def foreign_memory() -> bool:
     """Whether System V objects exist: nobody but their owner could remove them, so the sandbox has to go."""
     for kind in ("shm", "sem", "msg"):
         try:
-            with open(f"/proc/sysvipc/{kind}") as file:
-                if len(file.read().splitlines()) > 1:
-                    return True
+            if kernel_text(f"/proc/sysvipc/{kind}").count("\n") > 1:
+                return True
         except OSError:
             continue
     return False
@@ -82,8 +87,13 @@ def _files() -> Files | None:
 def _mark(path: str) -> list[int]:
     status = os.lstat(path)
     if stat.S_ISDIR(status.st_mode):
-        return [status.st_ino, status.st_mode]
+        return [status.st_ino, status.st_mode, *_attributes(path)]
     return [status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_nlink]
+
+
+def _attributes(folder: str) -> list[int]:
+    """A number for each attribute of a folder, whose times change with what comes and goes in it."""
+    return sorted(zlib.crc32(name.encode() + b"=" + os.getxattr(folder, name)) for name in os.listxattr(folder))
 
 
 def _seen(known: Files) -> dict[str, list[int]]:
@@ -118,12 +128,10 @@ def _remove(path: str) -> None:
 def _process(pid: int) -> list[str]:
     """What a process of the same uid could change about the model's process; empty when that is stopped or gone."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        with open(f"/proc/{pid}/limits") as file:
-            limits = file.read()
-        with open(f"/proc/{pid}/status") as file:
-            cpus = next((line for line in file if line.startswith("Cpus_allowed:")), "")
+        fields = kernel_text(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+        limits = kernel_text(f"/proc/{pid}/limits")
+        status = kernel_text(f"/proc/{pid}/status").splitlines()
+        cpus = next((line for line in status if line.startswith("Cpus_allowed:")), "")
     except OSError:
         return []
     if fields[0] in "TtZX":

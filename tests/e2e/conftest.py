@@ -79,10 +79,19 @@ async def owner(platform: TestPlatform) -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="session")
 async def obedient(owner: Client) -> dict[str, Any]:
-    """A READY version of the obedient model, with a short time limit."""
-    package = make_zip(
-        {"predict.py": OBEDIENT, "requirements.txt": "", "clinai.toml": 'timeout_s = 4\nmemory = "256MiB"\n'}
-    )
-    version = await owner.build(package)
+    """A READY version of the obedient model, with little memory."""
+    return await build_obedient(owner, timeout_s=30)
+
+
+@pytest.fixture(scope="session")
+async def impatient(owner: Client) -> dict[str, Any]:
+    """The same with a short time limit, which other ends would meet on a busy machine."""
+    return await build_obedient(owner, timeout_s=2)
+
+
+async def build_obedient(owner: Client, *, timeout_s: int) -> dict[str, Any]:
+    """Build a version of the obedient model with this time limit for a job."""
+    limits = f'timeout_s = {timeout_s}\nmemory = "256MiB"\n'
+    version = await owner.build(make_zip({"predict.py": OBEDIENT, "requirements.txt": "", "clinai.toml": limits}))
     assert version["status"] == "READY", version
     return version

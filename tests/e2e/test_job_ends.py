@@ -15,7 +15,6 @@ pytestmark = pytest.mark.e2e
 
 BAD_ENDS = [
     ("raise", "MODEL_ERROR", "the sky is not an image"),
-    ("hang", "TIMEOUT", "4"),
     ("eat memory", "OUT_OF_MEMORY", "256"),
     ("nothing", "NO_OUTPUT", ""),
     ("fill disk", "DISK_LIMIT", ""),
@@ -54,7 +53,20 @@ def labels_of(container: str) -> dict[str, str]:
 async def test_bad_end_has_its_code(
     platform: TestPlatform, owner: Client, obedient: dict[str, Any], photo: bytes, do: str, code: str, says: str
 ) -> None:
-    job = await owner.run(obedient["id"], photo, {"do": do})
+    await ends(platform, owner, obedient["id"], photo, do, code, says)
+
+
+async def test_a_job_past_its_time_limit(
+    platform: TestPlatform, owner: Client, impatient: dict[str, Any], photo: bytes
+) -> None:
+    await ends(platform, owner, impatient["id"], photo, "hang", "TIMEOUT", "2 s")
+
+
+async def ends(
+    platform: TestPlatform, owner: Client, version_id: str, photo: bytes, do: str, code: str, says: str
+) -> None:
+    """Run a job that comes to a bad end, and check what is told of it and that nothing is left."""
+    job = await owner.run(version_id, photo, {"do": do})
     assert (job["status"], job["error_code"]) == ("FAILED", code), job
     assert job["error_message"]
     assert says in job["error_message"].replace(",", "")

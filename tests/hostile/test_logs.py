@@ -33,13 +33,13 @@ FLOODS = {
 
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 async def test_flood_is_cut_and_the_work_goes_on(run: Run, flood: str) -> None:
-    ran = await run(f"import os\ndef run(i, o):\n    {flood}\n    return {{'done': True}}", timeout_s=20.0)
+    ran = await run(f"import os\ndef run(i, o):\n    {flood}\n    return {{'done': True}}", timeout_s=90.0)
     ran.ended(None)
     assert ran.outcome.log_truncated
     assert "log cut" in ran.log[-1]
     assert str(LIMIT) in ran.log[-1]
     assert len("\n".join(ran.log[:-1])) <= LIMIT
-    assert ran.outcome.timings["run"] < 15_000
+    assert ran.outcome.timings["run"] < 60_000
 
 
 async def test_controls_and_progress_bars(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import secrets
 import sys
 import tempfile
@@ -78,10 +79,11 @@ def main() -> int:
         for group in GROUPS:
             print(f"{group.name:12} {group.about}{' (only when named)' if group.asked else ''}")
         return 0
+    load_before = os.getloadavg()[0]
     numbers, broken = measure(chosen(args.only), args.scale)
     if numbers:
-        show(numbers)
-        path = save(numbers, bench_folder(), commit(ROOT))
+        show(numbers, load_before)
+        path = save(numbers, bench_folder(), commit(ROOT), load_before)
         print(f"every sample: {path}")
     if broken:
         print(f"could not be measured (see above): {', '.join(broken)}")

@@ -5,7 +5,7 @@ import time
 
 from tests.bench.group import Bench
 from tests.bench.numbers import Number
-from tests.bench.steps import MIB, example_package, sample_image
+from tests.bench.steps import MIB, built, example_package, sample_image
 from tests.client import Client
 from tests.platforms import TestPlatform
 
@@ -18,7 +18,7 @@ async def measure_footprint(bench: Bench) -> list[Number]:
     await asyncio.sleep(SETTLE_S)
     after_start = memory(bench.platform, "idle after start")
     async with Client(bench.platform.url) as client:
-        version = await client.build(example_package())
+        version = await built(client, example_package())
         for _ in range(bench.times(20)):
             await client.run(version["id"], sample_image())
     await asyncio.sleep(SETTLE_S)

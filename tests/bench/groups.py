@@ -2,6 +2,7 @@
 
 from tests.bench.builds import measure_builds
 from tests.bench.cold import measure_cold
+from tests.bench.floor import measure_floor
 from tests.bench.footprint import measure_footprint
 from tests.bench.frames import measure_frames
 from tests.bench.group import Group
@@ -17,6 +18,7 @@ GROUPS = (
     Group("builds", "package uploaded → READY", measure_builds, alone=True),
     Group("cold", "a job in a container of its own, beside docker run", measure_cold),
     Group("predict", "predict, 1 in flight, beside LitServe, BentoML and docker run", measure_predict),
+    Group("floor", "the steps that no durable, sandboxed job can do without, bare", measure_floor),
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),

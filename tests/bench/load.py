@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from tests.bench.cpu import CLIENT, ENGINE_ROW, Accounts, each, spent_between
+from tests.bench.cpu import CLIENT, Accounts, each, spent_between
 from tests.bench.group import Bench
 from tests.bench.numbers import Number
 from tests.bench.peers.servers import litserve
@@ -52,10 +52,7 @@ async def slices(us: Ours, peer: Side, accounts: Accounts, words: str, picture: 
         requests += done
         _add(cpu_us, spent_between(before, between))
         _add(cpu_peer, spent_between(between, after))
-    # while the peer works this platform's engine is idle: what it spends then, it spends on others
-    cpu_us[ENGINE_ROW] = max(0.0, cpu_us[ENGINE_ROW] - cpu_peer[ENGINE_ROW])
-    del cpu_us[PEER]
-    a_job = each(cpu_us, jobs)
+    a_job = each(beyond_idling(cpu_us, cpu_peer), jobs)
     a_request = each({name: cpu_peer[name] for name in (PEER, CLIENT)}, requests)
     return [
         Number(f"jobs of {words}, {IN_FLIGHT} in flight", "/s", ours_, beside=f"CPU of a job {told(a_job)}"),
@@ -75,6 +72,15 @@ async def slices(us: Ours, peer: Side, accounts: Accounts, words: str, picture: 
             beside="its inverse is what the row above can reach where the CPUs are the limit",
         ),
     ]
+
+
+def beyond_idling(ours_: Mapping[str, float], peers: Mapping[str, float]) -> dict[str, float]:
+    """What this platform's parts spent on jobs: less what they spent in the peer's slices, which are as long.
+
+    That takes off their own idling, and what the engine did for others.
+    """
+    idle = {name: seconds for name, seconds in peers.items() if name != CLIENT}
+    return {name: max(0.0, seconds - idle.get(name, 0.0)) for name, seconds in ours_.items() if name != PEER}
 
 
 async def under_load(side: Side, picture: bytes, seconds: float) -> tuple[int, float]:

@@ -62,6 +62,10 @@ class Number:
         return f"{which}{'≥' if self.at_least else '≤'} {amount(self.goal, self.unit)}"
 
 
+BUSY = 0.5
+"""Load for each CPU from which on a machine is not quiet."""
+
+
 def percentile(samples: Sequence[float], percent: float) -> float:
     """Nearest rank: the smallest sample that at least `percent` of all do not pass."""
     ordered = sorted(samples)
@@ -73,9 +77,14 @@ def missed(numbers: Iterable[Number]) -> list[str]:
     return [number.name for number in numbers if number.met is False]
 
 
-def show(numbers: Sequence[Number]) -> None:
-    """Print the table."""
-    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}: seconds grow with the load, ratios hardly do"
+def show(numbers: Sequence[Number], load_before: float) -> None:
+    """Print the table; `load_before` is the machine's load (1 minute) before anything was measured."""
+    machine = f"{os.cpu_count()} CPUs, load {load_before:.1f} before this run and {os.getloadavg()[0]:.1f} at its end"
+    if load_before > BUSY * (os.cpu_count() or 1):
+        machine += (
+            ". Others want these CPUs: seconds are theirs, too, and even ratios to a bare server are too high, since a "
+            "job waits for a CPU at each process that it passes. CPU of a job hardly changes."
+        )
     table = Table(title="ClinAI, measured in one run", title_justify="left", caption=machine, caption_justify="left")
     table.add_column("number")
     for title in ("p50", "p25 to p75", "p99", "n", "goal", ""):
@@ -112,13 +121,18 @@ def digits(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def save(numbers: Sequence[Number], folder: Path, commit: str) -> Path:
+def save(numbers: Sequence[Number], folder: Path, commit: str, load_before: float) -> Path:
     """Write the numbers with every sample below `folder`; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
     found = {
         "commit": commit,
-        "machine": {"cpus": os.cpu_count(), "system": platform.platform(), "load_1m": os.getloadavg()[0]},
+        "machine": {
+            "cpus": os.cpu_count(),
+            "system": platform.platform(),
+            "load_before": load_before,
+            "load_after": os.getloadavg()[0],
+        },
         "numbers": [
             asdict(n) | {f"p{p}": percentile(n.samples, p) for p in (95, 99)} | {"p50": n.p50, "met": n.met}
             for n in numbers

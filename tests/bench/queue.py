@@ -12,7 +12,7 @@ import psutil
 from tests.bench.cpu import tree_seconds
 from tests.bench.group import LOADED, Bench
 from tests.bench.numbers import Number
-from tests.bench.steps import MIB
+from tests.bench.steps import MIB, built
 from tests.client import Client, Live
 from tests.conftest import make_zip
 
@@ -35,8 +35,7 @@ SAMPLE_EVERY_S = 1.0
 async def measure_queue(bench: Bench) -> list[Number]:
     """A short queue, a long one, a short one again, each filled while the runner is stopped; `--scale 5` for 10,000."""
     async with Client(bench.platform.url) as client, aiohttp.ClientSession() as http:
-        version = await client.build(make_zip(dict(MODEL)))
-        assert version["status"] == "READY", version
+        version = await built(client, make_zip(dict(MODEL)))
         before = await drained(bench, client, http, version["id"], SHORT)
         count = bench.times(LONG)
         long = await drained(bench, client, http, version["id"], count)

@@ -12,6 +12,7 @@ import aiohttp
 
 from tests.bench.group import Bench
 from tests.bench.pictures import photo, thing
+from tests.bench.steps import built
 from tests.client import Client
 from tests.conftest import make_zip
 
@@ -74,9 +75,7 @@ async def gray_version(bench: Bench) -> dict[str, Any]:
     if "gray" not in bench.kept:
         async with Client(bench.platform.url) as client:
             model_id = await client.create_model("gray", is_public=True)
-            version = await client.build(make_zip(dict(PACKAGE)), model_id=model_id)
-        assert version["status"] == "READY", version
-        bench.kept["gray"] = version
+            bench.kept["gray"] = await built(client, make_zip(dict(PACKAGE)), model_id=model_id)
     return bench.kept["gray"]  # type: ignore[no-any-return]
 
 

@@ -57,14 +57,21 @@ async def build(client: Client, live: Live, package: bytes, number: str) -> tupl
     return ended - started, await client.get(f"/api/models/versions/{version_id}")
 
 
+async def built(client: Client, package: bytes, **where: Any) -> dict[str, Any]:
+    """Upload and build a package; the version, READY. Patient, for machines that do much else."""
+    version_id = await client.upload(package, **where)
+    await client.post(f"/api/models/versions/{version_id}/build")
+    version = await client.version_end(version_id, timeout_s=600)
+    assert version["status"] == "READY", version
+    return version
+
+
 async def example_version(bench: Bench) -> dict[str, Any]:
     """A READY version of the example model that everybody may run; built once on each platform."""
     if "example" not in bench.kept:
         async with Client(bench.platform.url) as client:
             model_id = await client.create_model("bench", is_public=True)
-            version = await client.build(example_package(), model_id=model_id)
-        assert version["status"] == "READY", version
-        bench.kept["example"] = version
+            bench.kept["example"] = await built(client, example_package(), model_id=model_id)
     return bench.kept["example"]  # type: ignore[no-any-return]
 
 

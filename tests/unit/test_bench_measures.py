@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.bench.cpu import each, spent_between, tree_seconds
-from tests.bench.load import told
+from tests.bench.load import beyond_idling, told
 from tests.bench.peers import gray
 from tests.bench.peers.environment import REQUIREMENTS
 from tests.bench.pictures import photo, thing
@@ -49,6 +49,12 @@ def test_cpu_is_told_per_job_the_most_first() -> None:
     a_job = each(spent, 100)
     assert list(a_job) == ["api", "new", "engine"]
     assert told(a_job) == "6 ms: api 5, new 1"
+
+
+def test_what_the_parts_spend_while_the_peer_works_is_no_cost_of_a_job() -> None:
+    us = {"api": 2.0, "engine": 3.0, "client": 1.0, "litserve": 0.1, "new": 0.5}
+    peers = {"api": 0.5, "engine": 4.0, "client": 1.5, "litserve": 9.0}
+    assert beyond_idling(us, peers) == {"api": 1.5, "engine": 0.0, "client": 1.0, "new": 0.5}
 
 
 def test_ratios_are_of_medians_round_by_round() -> None:

@@ -49,7 +49,7 @@ def test_the_longest_phases_come_first() -> None:
 
 
 def test_what_is_saved_has_every_sample(tmp_path: Path) -> None:
-    saved = json.loads(save([Number("n", "s", [1.0, 3.0], goal=5.0)], tmp_path / "bench", "abc").read_text())
+    saved = json.loads(save([Number("n", "s", [1.0, 3.0], goal=5.0)], tmp_path / "bench", "abc", 0.5).read_text())
     assert saved["commit"] == "abc"
     assert saved["numbers"][0]["samples"] == [1.0, 3.0]
     assert (saved["numbers"][0]["p50"], saved["numbers"][0]["met"]) == (2.0, True)

@@ -8,8 +8,10 @@ export default mergeConfig(
     test: {
       include: ["e2e/**/*.e2e.ts"],
       environment: "node",
-      testTimeout: 180_000,
-      hookTimeout: 120_000,
+      // a machine with ten times the work it can do is slow, not broken
+      testTimeout: 420_000,
+      hookTimeout: 300_000,
+      expect: { poll: { timeout: 60_000 } },
       fileParallelism: false,
     },
   }),

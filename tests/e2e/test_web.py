@@ -49,7 +49,7 @@ def test_page(file: str, platform: TestPlatform, page: str, browser: str) -> Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     if done.returncode:

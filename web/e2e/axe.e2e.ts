@@ -82,6 +82,6 @@ it("axe finds no serious violation on any page, light and dark", async () => {
     expect(await violations(operator.page), tab).toEqual([]);
   }
   await operator.page.getByRole("button", { name: "See what would go" }).click();
-  await operator.page.getByText(/would go|Nothing to clean up/).first().waitFor({ timeout: 60_000 });
+  await operator.page.getByText(/would go|Nothing to clean up/).first().waitFor();
   await operator.context.close();
 });

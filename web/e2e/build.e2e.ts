@@ -38,7 +38,7 @@ it("goes from a failed build to a fixed one, with what to do said on the way", a
   await page.getByRole("button", { name: "Upload and Build" }).click();
   const version = page.getByRole("article");
   const failure = version.getByRole("alert");
-  await failure.getByText("SIGNATURE_INVALID").waitFor({ timeout: 60_000 });
+  await failure.getByText("SIGNATURE_INVALID").waitFor();
   await failure.getByText(/predict\.py:3: run\(\) takes \(path\)/).waitFor();
   await failure.getByText("What to do").waitFor();
   await version.getByRole("log").getByText("== Checking the package").waitFor();
@@ -51,7 +51,7 @@ it("goes from a failed build to a fixed one, with what to do said on the way", a
   await page.getByText("Taken out of the folder.").waitFor();
   expect(await page.getByLabel("Version Number").inputValue()).toBe("0.2");
   await page.getByRole("button", { name: "Upload and Build" }).click();
-  await version.getByText("Ready", { exact: true }).waitFor({ timeout: 150_000 });
+  await version.getByText("Ready", { exact: true }).waitFor({ timeout: 240_000 });
 
   // log: search, copy, download
   const log = page.getByRole("region", { name: "Build log" });
@@ -85,11 +85,11 @@ it("cancels a build, deletes a version, renames and deletes a model", async () =
   await page.getByRole("button", { name: "Create Model" }).click();
   await page.waitForURL(/\/models\/[0-9a-f-]{36}/);
   await live(page);
-  await upload(page, package_(`import time\ntime.sleep(40)\n${GOOD}`));
+  await upload(page, package_(`import time\ntime.sleep(50)\n${GOOD}`));
   await page.getByRole("button", { name: "Upload and Build" }).click();
   const version = page.getByRole("article");
   await version.getByText("Building", { exact: true }).waitFor();
-  await version.getByRole("log").getByText("== Smoke test").waitFor({ timeout: 60_000 });
+  await version.getByRole("log").getByText("== Smoke test").waitFor();
   await version.getByRole("button", { name: "Cancel build" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel build" }).click();
   await version.getByText("Canceled", { exact: true }).waitFor();

@@ -29,7 +29,7 @@ it("goes from nothing to the first result of the example model, live and without
   const version = page.getByRole("article");
   const log = page.getByRole("log", { name: "Build log" });
   await log.getByText("== Resolving requirements").waitFor();
-  await version.getByText("Ready", { exact: true }).waitFor({ timeout: 120_000 });
+  await version.getByText("Ready", { exact: true }).waitFor({ timeout: 240_000 });
   // each step took its time, and the log is whole
   await expect.poll(() => version.getByRole("list", { name: "Steps of the build" }).getByText(/\d (ms|s)$/).count()).toBeGreaterThanOrEqual(7);
   await log.getByText("== Pushing to the registry").waitFor();
@@ -37,7 +37,7 @@ it("goes from nothing to the first result of the example model, live and without
   await version.getByRole("link", { name: "Run Inference" }).click();
   await page.getByText("1 image").waitFor();
   await page.getByRole("button", { name: "Run Inference" }).click();
-  await page.getByRole("link", { name: /^Download .*\.png$/ }).first().waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: /^Download .*\.png$/ }).first().waitFor();
   await page.getByText("Succeeded").first().waitFor();
   await page.getByRole("slider", { name: "Divider between before and after" }).waitFor();
   console.log(`first result ${((Date.now() - began) / 1000).toFixed(1)} s after the first click`);

@@ -41,6 +41,9 @@ export const photo = readFileSync(`${root}example-model/sample.jpg`);
 export const launch = (): Promise<Browser> =>
   chromium.launch({ executablePath: execFileSync(`${root}deploy/chromium.sh`, { encoding: "utf8" }).trim(), args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 
+/** How long anything may take on a machine that has much else to do; what is there sooner is not waited for. */
+const PATIENCE_MS = 90_000;
+
 let counter = 0;
 export const newName = (kind: string): string => `${kind}${Date.now().toString(36)}${(counter += 1)}`;
 
@@ -58,7 +61,7 @@ export function watch(page: Page, expected: RegExp = /^$/): Page {
 
 export async function open(browser: Browser, options: BrowserContextOptions = {}): Promise<{ context: BrowserContext; page: Page }> {
   const context = await browser.newContext({ baseURL: url, ...options });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = watch(await context.newPage());
   // a container that starts on this machine is a change of the network to its browser, which ends what is under way
   const goto = page.goto.bind(page);
@@ -156,7 +159,7 @@ export async function runJob(owner: Account, version: string, image: Uint8Array 
 }
 
 export async function ended(owner: Account, path: string, status: string): Promise<void> {
-  for (let waited = 0; waited < 150_000; waited += 250) {
+  for (let waited = 0; waited < 240_000; waited += 250) {
     const found = await api<{ status: string; error_message?: string }>(owner, "GET", path);
     if (found.status === status) return;
     if (["FAILED", "CANCELED", "READY", "SUCCEEDED"].includes(found.status)) throw new Error(`${path} ended ${found.status}: ${found.error_message ?? ""}`);

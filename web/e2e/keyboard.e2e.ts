@@ -68,7 +68,7 @@ it("does everything with the keyboard alone: log in, palette, run, viewer", asyn
   await page.getByText("1 image", { exact: true }).waitFor();
   await tabTo(page, /^Run Inference$/);
   await page.keyboard.press("Enter");
-  await page.getByRole("link", { name: "Download gray.png" }).waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: "Download gray.png" }).waitFor();
 
   await tabTo(page, /^Image viewer/, 80);
   const slider = page.getByRole("slider", { name: "Divider between before and after" });

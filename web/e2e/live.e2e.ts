@@ -43,7 +43,7 @@ it("shows the same change in two windows within 100 ms", async () => {
   for (let i = 0; i < 5; i += 1) {
     const job = await runJob(owner, version);
     jobs.push(job);
-    for (const { page } of [first, second]) await page.getByRole("row", { name: /Succeeded/ }).filter({ has: page.locator(`a[href="/jobs/${job}"]`) }).waitFor({ timeout: 30_000 });
+    for (const { page } of [first, second]) await page.getByRole("row", { name: /Succeeded/ }).filter({ has: page.locator(`a[href="/jobs/${job}"]`) }).waitFor();
   }
   const [one, two] = [await seen(first.page), await seen(second.page)];
   const apart = jobs.map((job) => Math.abs((one[`/jobs/${job} Succeeded`] ?? 0) - (two[`/jobs/${job} Succeeded`] ?? Infinity)));
@@ -67,12 +67,12 @@ it("catches up after the notifier was killed: nothing missing, nothing twice", a
   const sockets: string[] = [];
   page.on("websocket", (socket) => sockets.push(socket.url()));
   await killPart("notifier");
-  await page.getByText(/^Reconnecting, showing what we knew at \d\d:\d\d$/).waitFor({ timeout: 10_000 });
+  await page.getByText(/^Reconnecting, showing what we knew at \d\d:\d\d$/).waitFor();
   const jobs = [await runJob(owner, version), await runJob(owner, version), await runJob(owner, version)];
   await live(page);
   for (const job of jobs) {
     const row = page.getByRole("row").filter({ has: page.locator(`a[href="/jobs/${job}"]`) });
-    await row.getByText("Succeeded").waitFor({ timeout: 30_000 });
+    await row.getByText("Succeeded").waitFor();
     expect(await row.count()).toBe(1);
   }
   // it asked for what came after the last event it had seen, not for everything
@@ -92,7 +92,7 @@ it("goes on by itself when the network comes back, and keeps the live log whole"
   await put(job.upload_url, photo);
   await api(owner, "POST", `/api/jobs/${job.job_id}/run`);
   await context.setOffline(false);
-  await page.getByRole("row").filter({ has: page.locator(`a[href="/jobs/${job.job_id}"]`) }).getByText("Succeeded").waitFor({ timeout: 30_000 });
+  await page.getByRole("row").filter({ has: page.locator(`a[href="/jobs/${job.job_id}"]`) }).getByText("Succeeded").waitFor();
   await context.close();
 });
 
@@ -133,7 +133,7 @@ it("keeps the session over a reload, ends it everywhere, and hands it to no scri
   await here.page.waitForURL(/\/login/);
   // the other window is signed out at its next request, without a reload of its own
   await there.page.getByRole("link", { name: "Account" }).first().click();
-  await there.page.waitForURL(/\/login\?next=/, { timeout: 30_000 });
+  await there.page.waitForURL(/\/login\?next=/);
   await here.context.close();
   await there.context.close();
 });

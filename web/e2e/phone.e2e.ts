@@ -22,7 +22,7 @@ it("runs an image on a screen of 390 px, and no page is wider than it", async ()
   await page.getByRole("button", { name: "Next: Upload Image" }).tap();
   await page.getByRole("button", { name: "Use a sample image" }).tap();
   await page.getByRole("button", { name: "Run Inference" }).tap();
-  await page.getByRole("link", { name: "Download gray.png" }).waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: "Download gray.png" }).waitFor();
   await page.getByRole("button", { name: "Output", exact: true }).tap();
 
   await page.getByRole("link", { name: "Open the job" }).tap();

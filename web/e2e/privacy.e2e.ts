@@ -41,7 +41,7 @@ it("hides another user's objects, and shows a public model without its package a
   await page.getByRole("article").getByRole("link", { name: "Run Inference" }).click();
   await page.getByRole("button", { name: "Use a sample image" }).click();
   await page.getByRole("button", { name: "Run Inference" }).click();
-  await page.getByRole("link", { name: "Download gray.png" }).waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: "Download gray.png" }).waitFor();
 
   // and the owner's windows hear nothing of the stranger's job
   const { page: other, context: second } = await open(browser);

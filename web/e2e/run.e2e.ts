@@ -47,7 +47,7 @@ it("runs 20 images at once and hands out all results as one ZIP", async () => {
   );
   await page.getByText("20 images", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Run Inference on 20 images" }).click();
-  await page.getByText("20 of 20 done", { exact: true }).waitFor({ timeout: 120_000 });
+  await page.getByText("20 of 20 done", { exact: true }).waitFor({ timeout: 240_000 });
   expect(await page.getByRole("list", { name: "Results" }).getByRole("button", { name: /: Succeeded$/ }).count()).toBe(20);
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download all results as ZIP" }).click()]);
   const entries = Object.keys(unzipSync(new Uint8Array(readFileSync(await file.path()))));
@@ -91,7 +91,7 @@ it("draws boxes, shows metadata, never runs what a model wrote, and runs again w
   await params.fill('{"threshold": 0.5}');
   await page.getByRole("button", { name: "Run Inference" }).click();
   const legend = page.getByRole("group", { name: "Overlays" });
-  await legend.getByRole("button", { name: /^cat/ }).waitFor({ timeout: 60_000 });
+  await legend.getByRole("button", { name: /^cat/ }).waitFor();
 
   // overlays are really painted: taking the class away changes the picture
   const canvas = page.getByRole("application").locator("canvas");
@@ -123,7 +123,7 @@ it("draws boxes, shows metadata, never runs what a model wrote, and runs again w
   await page.getByLabel("Version").selectOption({ label: "1.0.0" });
   await page.getByRole("button", { name: "Next: Upload Image" }).click();
   await page.getByRole("button", { name: "Run Inference" }).click();
-  await page.getByRole("link", { name: "Download gray.png" }).waitFor({ timeout: 60_000 });
+  await page.getByRole("link", { name: "Download gray.png" }).waitFor();
   await context.close();
 });
 
@@ -137,7 +137,7 @@ it("shows a job's failure with its line, its time, its origin, and cancels a run
   await page.getByText("Parameters", { exact: true }).first().click();
   await page.getByRole("textbox", { name: "Parameters" }).fill('{"fail": true}');
   await page.getByRole("button", { name: "Run Inference" }).click();
-  await page.getByText("MODEL_ERROR").waitFor({ timeout: 60_000 });
+  await page.getByText("MODEL_ERROR").waitFor();
   await page.getByText(/predict\.py:\d+: ValueError: asked to fail/).first().waitFor();
   await page.getByRole("link", { name: "Open the job" }).click();
   await page.getByText("Provenance").waitFor();
@@ -149,7 +149,7 @@ it("shows a job's failure with its line, its time, its origin, and cancels a run
   await fetch(job.upload_url, { method: "PUT", body: readFileSync(`${root}example-model/sample.jpg`) });
   await api(owner, "POST", `/api/jobs/${job.job_id}/run`);
   await page.goto(`/jobs/${job.job_id}`);
-  await page.getByText("Running", { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByText("Running", { exact: true }).waitFor();
   await page.getByRole("button", { name: "Cancel job" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel job" }).click();
   await page.getByText("Canceled", { exact: true }).waitFor();

@@ -34,7 +34,7 @@ afterEach(noFaults);
 /** Run a program as a user would, in a folder with their image. */
 const run = (command: string, args: string[]): Promise<string> =>
   new Promise((resolve, reject) => {
-    execFile(command, args, { cwd: folder, timeout: 90_000 }, (error: ExecFileException | null, stdout, stderr) => (error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout)));
+    execFile(command, args, { cwd: folder, timeout: 180_000 }, (error: ExecFileException | null, stdout, stderr) => (error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout)));
   });
 
 it("the curl snippet works as it stands", async () => {
@@ -61,7 +61,7 @@ it("the NATS snippet hears of a job's end", async () => {
     program.stdout.on("data", (data) => (heard += String(data)));
     program.stderr.on("data", (data) => (heard += String(data)));
     const job = await runJob(owner, version);
-    await expect.poll(() => heard, { timeout: 30_000 }).toContain(job);
+    await expect.poll(() => heard).toContain(job);
   } finally {
     program.kill();
   }

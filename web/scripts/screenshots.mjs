@@ -92,7 +92,11 @@ async function shoot(page, name, theme) {
     await settle(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (wide > 0) fault(`${name}: ${wide} px too wide at ${width}`);
-    await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png`, fullPage: width !== 768 && !["models-create", "palette"].includes(name) });
+    const whole = width !== 768 && !["models-create", "palette"].includes(name);
+    // a picture of the whole page is one tall window: what keeps to an edge of it keeps to that one's
+    if (whole) await page.setViewportSize({ width, height: Math.max(height, await page.evaluate(() => document.documentElement.scrollHeight)) });
+    if (whole) await settle(page);
+    await page.screenshot({ path: `screenshots/${name}-${width}-${theme}.png` });
   }
 }
 
@@ -111,7 +115,7 @@ async function picture(page, name, width, height) {
 async function open(browser, theme) {
   const context = await browser.newContext({ colorScheme: theme, viewport: { width: 1440, height: 900 }, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.on("console", (message) => message.type() === "error" && !/status of 40[14]/.test(message.text()) && fault(`${page.url()}: ${message.text()}`));
+  page.on("console", (message) => message.type() === "error" && !/status of 40[14]|ERR_NETWORK_CHANGED|ERR_FAILED|ERR_INTERNET_DISCONNECTED|WebSocket/.test(message.text()) && fault(`${page.url()}: ${message.text()}`));
   page.on("pageerror", (error) => fault(`${page.url()}: ${error.message}`));
   return { context, page };
 }
@@ -174,6 +178,21 @@ async function moments(browser, theme, owner, ids) {
     }
   }
   await second.context.close();
+  if (is("stale") || is("error")) {
+    const third = await open(browser, theme);
+    await signIn(third.page, owner.name);
+    await third.page.goto(`${url}/jobs`);
+    await third.page.locator('[data-testid="connection"]:visible', { hasText: "Live" }).waitFor();
+    await third.context.setOffline(true);
+    await third.page.getByText(/^Reconnecting, showing/).waitFor({ timeout: 60_000 });
+    await shoot(third.page, "stale", theme);
+    await third.context.setOffline(false);
+    await third.context.route(/\/api\/(jobs|models)\//, (route) => route.abort());
+    await third.page.goto(`${url}/dashboard`);
+    await third.page.getByRole("alert").first().waitFor({ timeout: 60_000 });
+    await shoot(third.page, "error", theme);
+    await third.context.close();
+  }
 }
 
 const browser = await launch();

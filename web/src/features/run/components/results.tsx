@@ -45,7 +45,7 @@ export function Results({ items, shown, onShow, onRetry, onReset, onAgain, onOth
         <Button onClick={onAgain} disabled={!idle} icon={<RotateCcw size={15} aria-hidden />}>
           {text.run.rerun}
         </Button>
-        <Button kind="ghost" disabled={!idle} onClick={onOther}>
+        <Button kind="plain" disabled={!idle} onClick={onOther}>
           {text.run.rerunOther}
         </Button>
         {items.length > 1 && <DownloadResults items={items} jobs={jobs} />}
@@ -156,7 +156,7 @@ function DownloadResults({ items, jobs }: { items: Item[]; jobs: (Job | undefine
     },
   });
   return (
-    <Button kind="ghost" disabled={!done.length} busy={pack.isPending} icon={<FileArchive size={15} aria-hidden />} onClick={() => pack.mutate()}>
+    <Button kind="plain" disabled={!done.length} busy={pack.isPending} icon={<FileArchive size={15} aria-hidden />} onClick={() => pack.mutate()}>
       {pack.isError ? text.common.tryAgain : text.run.downloadResults}
     </Button>
   );

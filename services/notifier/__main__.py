@@ -1,5 +1,7 @@
 """`python -m services.notifier`: pushes each event to the browsers and clients that may see it."""
 
+import resource
+
 import prometheus_client
 import uvloop
 
@@ -15,6 +17,9 @@ def main() -> None:
     configure_logging("notifier", instance)
     if instance.metrics_port:
         prometheus_client.start_http_server(instance.metrics_port, addr="127.0.0.1")
+    # a socket is an open file, and the usual limit is a thousand
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     uvloop.run(run(instance))
 
 

@@ -10,6 +10,21 @@ SET xmloption = content;
 SET client_min_messages = warning;
 SET row_security = off;
 
+--
+-- Name: job_model(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.job_model() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    SELECT model_id INTO NEW.model_id FROM versions WHERE id = NEW.version_id;
+    IF NOT FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = 'there is no version ' || NEW.version_id;
+    END IF;
+    RETURN NEW;
+END $$;
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -122,6 +137,7 @@ CREATE TABLE public.jobs (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     idempotency_key text,
     request_hash bytea,
+    model_id uuid NOT NULL,
     CONSTRAINT jobs_status_check CHECK ((status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text, 'SUCCEEDED'::text, 'FAILED'::text, 'CANCELED'::text])))
 );
 
@@ -428,10 +444,34 @@ CREATE INDEX chunks_queued_idx ON public.chunks USING btree (user_id, batch_id, 
 CREATE INDEX chunks_running_idx ON public.chunks USING btree (user_id) WHERE (status = 'RUNNING'::text);
 
 --
+-- Name: dead_letters_object_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX dead_letters_object_idx ON public.dead_letters USING btree (object_id);
+
+--
+-- Name: jobs_deadline_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX jobs_deadline_idx ON public.jobs USING btree (deadline) WHERE (status = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text]));
+
+--
 -- Name: jobs_idempotency_idx; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE UNIQUE INDEX jobs_idempotency_idx ON public.jobs USING btree (user_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+--
+-- Name: jobs_input_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX jobs_input_idx ON public.jobs USING hash (input_path) WHERE (input_path IS NOT NULL);
+
+--
+-- Name: jobs_model_status_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX jobs_model_status_idx ON public.jobs USING btree (model_id, user_id, status, created_at, id);
 
 --
 -- Name: jobs_open_idx; Type: INDEX; Schema: public; Owner: -
@@ -440,16 +480,22 @@ CREATE UNIQUE INDEX jobs_idempotency_idx ON public.jobs USING btree (user_id, id
 CREATE INDEX jobs_open_idx ON public.jobs USING btree (status, id) WHERE (status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text]));
 
 --
--- Name: jobs_user_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: jobs_user_status_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX jobs_user_idx ON public.jobs USING btree (user_id, id DESC);
+CREATE INDEX jobs_user_status_idx ON public.jobs USING btree (user_id, status, created_at, id);
 
 --
--- Name: jobs_version_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: jobs_version_status_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX jobs_version_idx ON public.jobs USING btree (version_id, id DESC);
+CREATE INDEX jobs_version_status_idx ON public.jobs USING btree (version_id, user_id, status, created_at, id);
+
+--
+-- Name: live_tickets_user_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX live_tickets_user_idx ON public.live_tickets USING btree (user_id, expires_at);
 
 --
 -- Name: models_owner_idx; Type: INDEX; Schema: public; Owner: -
@@ -494,10 +540,46 @@ CREATE INDEX sessions_user_idx ON public.sessions USING btree (user_id);
 CREATE UNIQUE INDEX users_email_key ON public.users USING btree (lower(email));
 
 --
+-- Name: users_operators_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX users_operators_idx ON public.users USING btree (id) WHERE (role = 'admin'::text);
+
+--
 -- Name: users_username_key; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower(username));
+
+--
+-- Name: versions_deadline_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_deadline_idx ON public.versions USING btree (deadline) WHERE (status = ANY (ARRAY['QUEUED'::text, 'BUILDING'::text]));
+
+--
+-- Name: versions_dependency_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_dependency_idx ON public.versions USING btree (((package_info ->> 'dependency_image'::text)));
+
+--
+-- Name: versions_digest_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_digest_idx ON public.versions USING btree (docker_image_digest) WHERE (status = 'READY'::text);
+
+--
+-- Name: versions_ended_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_ended_idx ON public.versions USING btree (updated_at) WHERE (status = ANY (ARRAY['FAILED'::text, 'CANCELED'::text]));
+
+--
+-- Name: versions_image_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_image_idx ON public.versions USING btree (docker_image) WHERE (status = 'READY'::text);
 
 --
 -- Name: versions_model_idx; Type: INDEX; Schema: public; Owner: -
@@ -522,6 +604,18 @@ CREATE INDEX versions_owner_idx ON public.versions USING btree (owner_id);
 --
 
 CREATE INDEX versions_package_idx ON public.versions USING btree (package_sha256) WHERE (status = 'READY'::text);
+
+--
+-- Name: versions_path_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX versions_path_idx ON public.versions USING hash (package_path) WHERE (package_path IS NOT NULL);
+
+--
+-- Name: jobs job_model; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER job_model BEFORE INSERT ON public.jobs FOR EACH ROW EXECUTE FUNCTION public.job_model();
 
 --
 -- Name: batches batches_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
@@ -611,4 +705,5 @@ ALTER TABLE ONLY public.versions
 INSERT INTO public.schema_migrations (version) VALUES
     ('20261124090000'),
     ('20261124161500'),
-    ('20261124193000');
+    ('20261124193000'),
+    ('20261124194500');

@@ -2,9 +2,11 @@
 
 from tests.bench.builds import measure_builds
 from tests.bench.cold import measure_cold
+from tests.bench.crowd import measure_crowd
 from tests.bench.floor import measure_floor
 from tests.bench.footprint import measure_footprint
 from tests.bench.frames import measure_frames
+from tests.bench.gateway import measure_gateway
 from tests.bench.group import Group
 from tests.bench.load import measure_load
 from tests.bench.predict import measure_predict
@@ -22,6 +24,8 @@ GROUPS = (
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),
+    Group("crowd", "5,000 WebSockets of one user", measure_crowd, alone=True),
+    Group("gateway", "one job, and lists of a million", measure_gateway, alone=True),
     Group("web", "the page in a browser: loading, scrolling, memory", measure_web),
     Group("queue", "a long queue beside a short one, memory of the runner", measure_queue, settings=QUEUE_SETTINGS),
     Group("profile", "py-spy on runner and api under load, into files", measure_profile, asked=True),

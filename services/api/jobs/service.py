@@ -21,7 +21,7 @@ from services.api.jobs.schemas import (
     job_item,
 )
 from services.api.logs import live_log, stored_log
-from services.api.paging import Page, before, make_page
+from services.api.paging import EPOCH, OLDEST, Moment, Page, before_moment, make_page, moment_cursor
 from services.api.uploads import drop_upload, look_at, quarantine_key
 from services.api.versions.service import MISSING as VERSION_MISSING
 from services.api.versions.service import readable_version
@@ -96,22 +96,25 @@ async def find(context: Context, user: User, job_id: UUID, origin: str) -> Job:
 
 async def page(context: Context, user: User, wanted: JobFilter, *, limit: int, cursor: str | None) -> Page[JobItem]:
     """Return the user's jobs that fit, newest first."""
+    start = before_moment(cursor)
+    if wanted.created_before is not None:
+        start = min(start, Moment(wanted.created_before, OLDEST))
     rows = [
         row
         async for row in _queries.list_jobs(
             context.pool,
             user_id=user.id,
-            before=before(cursor),
+            before_at=start.at,
+            before=start.id,
             rows=limit + 1,
             result_bytes=RESULT_IN_EVENT_BYTES,
-            statuses=None if wanted.statuses is None else list(wanted.statuses),
+            statuses=list(JobStatus if wanted.statuses is None else dict.fromkeys(wanted.statuses)),
             model_id=wanted.model_id,
             version_id=wanted.version_id,
-            created_after=wanted.created_after,
-            created_before=wanted.created_before,
+            created_after=wanted.created_after or EPOCH,
         )
     ]
-    return make_page(rows, limit, job_item)
+    return make_page(rows, limit, job_item, cursor=moment_cursor)
 
 
 async def run(context: Context, user: User, job_id: UUID, origin: str) -> Job:

@@ -12,15 +12,19 @@ FROM models m JOIN users u ON u.id = m.owner_id
 WHERE m.id = :id AND (m.owner_id = :user_id OR m.is_public);
 
 -- name: list_models
--- Own and public models, newest first: two index ranges joined, which an OR would turn into a scan.
+-- Own and public models, newest first: the newest of two index ranges, which an OR would turn into a scan. The 101 is a
+-- constant, since the plan depends on it, and no less than `rows`.
 SELECT m.*, u.username AS owner
 FROM (
-    (SELECT * FROM models WHERE owner_id = :user_id AND id < :before ORDER BY id DESC LIMIT :rows)
-    UNION ALL
-    (SELECT * FROM models WHERE is_public AND owner_id <> :user_id AND id < :before ORDER BY id DESC LIMIT :rows)
-) AS m
+    (SELECT id FROM models WHERE owner_id = :user_id AND id < :before ORDER BY id DESC LIMIT 101)
+    UNION
+    (SELECT id FROM models WHERE is_public AND id < :before ORDER BY id DESC LIMIT 101)
+    ORDER BY id DESC
+    LIMIT 101
+) AS page
+JOIN models m ON m.id = page.id
 JOIN users u ON u.id = m.owner_id
-ORDER BY m.id DESC
+ORDER BY page.id DESC
 LIMIT :rows;
 
 -- name: change_model^

@@ -18,17 +18,18 @@ SELECT id, owner_id, status FROM versions WHERE id = :version OR model_id = ANY 
 
 -- name: open_work
 -- What is under way below a user, a model, a version, or is this job or batch.
-SELECT 'version' AS noun, v.id FROM versions v JOIN models m ON m.id = v.model_id
-WHERE (v.id = :version OR v.model_id = :model OR m.owner_id = :user)
-  AND v.status IN ('UPLOADING', 'QUEUED', 'BUILDING')
+SELECT 'version' AS noun, id FROM versions
+WHERE (id = :version OR model_id = :model OR owner_id = :user) AND status IN ('UPLOADING', 'QUEUED', 'BUILDING')
 UNION ALL
-SELECT 'job', j.id FROM jobs j JOIN versions v ON v.id = j.version_id JOIN models m ON m.id = v.model_id
-WHERE (j.id = :job OR j.version_id = :version OR v.model_id = :model OR m.owner_id = :user OR j.user_id = :user)
-  AND j.status IN ('UPLOADING', 'QUEUED', 'RUNNING')
+SELECT 'job', id FROM jobs
+WHERE (id = :job OR version_id = :version OR model_id = :model OR user_id = :user
+        OR model_id IN (SELECT id FROM models WHERE owner_id = :user))
+    AND status IN ('UPLOADING', 'QUEUED', 'RUNNING')
 UNION ALL
-SELECT 'batch', b.id FROM batches b JOIN versions v ON v.id = b.version_id JOIN models m ON m.id = v.model_id
-WHERE (b.id = :batch OR b.version_id = :version OR v.model_id = :model OR m.owner_id = :user OR b.user_id = :user)
-  AND b.status IN ('UPLOADING', 'QUEUED', 'RUNNING');
+SELECT 'batch', b.id FROM batches b
+WHERE (b.id = :batch OR b.version_id = :version OR b.user_id = :user OR EXISTS (
+        SELECT FROM versions v WHERE v.id = b.version_id AND (v.model_id = :model OR v.owner_id = :user)))
+    AND b.status IN ('UPLOADING', 'QUEUED', 'RUNNING');
 
 -- name: delete_batches
 -- Batches by id, user or version, with their chunks.
@@ -63,10 +64,10 @@ DELETE FROM outbox WHERE object_id = ANY (:ids) AND published_at IS NOT NULL;
 DELETE FROM dead_letters WHERE object_id = ANY (:ids);
 
 -- name: paths_in_use
--- Which of these content-addressed keys a row refers to.
-SELECT package_path AS path FROM versions WHERE package_path = ANY (:paths)
-UNION
-SELECT input_path FROM jobs WHERE input_path = ANY (:paths);
+-- Which of these content-addressed keys a row refers to; each key is asked for by itself, and one row is enough.
+SELECT given.path FROM unnest(:paths::text[]) AS given (path)
+WHERE EXISTS (SELECT FROM versions WHERE package_path = given.path)
+   OR EXISTS (SELECT FROM jobs WHERE input_path = given.path);
 
 -- name: hold_paths!
 -- Keep predictions from referring to these keys until the transaction ends (predict.sql); in order, so that two
@@ -154,10 +155,13 @@ SELECT id, docker_image, docker_image_digest, package_path FROM versions WHERE s
 -- name: weigh^
 -- What a removal would take, from the rows: counts, and bytes before anything that is shared is left.
 WITH v AS (
-    SELECT v.* FROM versions v JOIN models m ON m.id = v.model_id
-    WHERE v.id = :version OR v.model_id = :model OR m.owner_id = :user
+    SELECT * FROM versions WHERE id = :version OR model_id = :model OR owner_id = :user
 ), j AS (
-    SELECT * FROM jobs WHERE id = :job OR user_id = :user OR version_id IN (SELECT id FROM v)
+    SELECT * FROM jobs WHERE id IN (
+        SELECT id FROM jobs WHERE id = :job OR user_id = :user
+        UNION
+        SELECT jobs.id FROM v JOIN jobs ON jobs.version_id = v.id
+    )
 ), b AS (
     SELECT * FROM batches WHERE user_id = :user OR version_id IN (SELECT id FROM v)
 )

@@ -414,6 +414,12 @@ ALTER TABLE ONLY public.workers
 CREATE UNIQUE INDEX batches_idempotency_idx ON public.batches USING btree (user_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 --
+-- Name: batches_input_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX batches_input_idx ON public.batches USING btree (input_path) WHERE (input_path IS NOT NULL);
+
+--
 -- Name: batches_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 

@@ -31,6 +31,7 @@ CREATE INDEX versions_deadline_idx ON versions (deadline) WHERE status IN ('QUEU
 -- Removal and builds: who else refers to this object, image or package.
 CREATE INDEX jobs_input_idx ON jobs USING hash (input_path) WHERE input_path IS NOT NULL;
 CREATE INDEX versions_path_idx ON versions USING hash (package_path) WHERE package_path IS NOT NULL;
+CREATE INDEX batches_input_idx ON batches (input_path) WHERE input_path IS NOT NULL;
 CREATE INDEX versions_digest_idx ON versions (docker_image_digest) WHERE status = 'READY';
 CREATE INDEX versions_image_idx ON versions (docker_image) WHERE status = 'READY';
 CREATE INDEX versions_dependency_idx ON versions ((package_info->>'dependency_image'));
@@ -44,7 +45,7 @@ CREATE INDEX users_operators_idx ON users (id) WHERE role = 'admin';
 -- migrate:down
 
 DROP INDEX users_operators_idx, live_tickets_user_idx, dead_letters_object_idx, versions_ended_idx,
-    versions_dependency_idx, versions_image_idx, versions_digest_idx, versions_path_idx, jobs_input_idx,
+    versions_dependency_idx, versions_image_idx, versions_digest_idx, batches_input_idx, versions_path_idx, jobs_input_idx,
     versions_deadline_idx, jobs_deadline_idx;
 CREATE INDEX jobs_user_idx ON jobs (user_id, id DESC);
 CREATE INDEX jobs_version_idx ON jobs (version_id, id DESC);

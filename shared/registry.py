@@ -4,13 +4,16 @@ The engine pushes and pulls, with its credentials and its TLS; this is for what 
 manifest frees no bytes by itself: the registry's garbage collection does (docs/operations.md).
 """
 
+import asyncio
 import base64
+import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import msgspec
@@ -98,6 +101,40 @@ class Registry:
         layers = tuple(Layer(entry["digest"], entry.get("size", 0)) for entry in answer.get("layers", []))
         return Manifest(headers["Docker-Content-Digest"], layers, (answer.get("config") or {}).get("digest"))
 
+    async def copy(self, source: str, digest: str, target: str, tag: str) -> bool:
+        """Give an image a name in another repository as well; no byte of it is moved, and its digest stays.
+
+        Layers are mounted from one repository into the other (specification, "Mounting a blob from another
+        repository"). False when the source has not all of it, or is no image of a single platform.
+        """
+        path = f"/v2/{source}/manifests/{digest}"
+        status, body, headers = await self._send("GET", path, headers={"Accept": MANIFEST_TYPES})
+        if status == 404:
+            return False
+        if status != 200 or f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
+            raise PlatformFault(f"registry {self.host} does not give back what was put there as {digest} ({status})")
+        about = json.loads(body)
+        if "layers" not in about:
+            return False
+        blobs = {entry["digest"] for entry in (about["config"], *about["layers"])}
+        if not all(await asyncio.gather(*(self._mount(source, blob, target) for blob in sorted(blobs)))):
+            return False
+        status, answer, _ = await self._send(
+            "PUT", f"/v2/{target}/manifests/{tag}", headers={"Content-Type": headers["Content-Type"]}, data=body
+        )
+        if status != 201:
+            raise PlatformFault(f"registry {self.host} answers {status} to a manifest: {answer[:200]!r}")
+        return True
+
+    async def _mount(self, source: str, blob: str, target: str) -> bool:
+        status, body, headers = await self._send("POST", f"/v2/{target}/blobs/uploads/?mount={blob}&from={source}")
+        if status == 202:  # not mounted: an upload was begun in its place
+            upload = urljoin(self._base, headers["Location"])
+            await self._send("DELETE", upload.removeprefix(self._base))
+        elif status != 201:
+            raise PlatformFault(f"registry {self.host} answers {status} to a mount: {body[:200]!r}")
+        return status == 201
+
     async def configuration(self, repository: str, digest: str) -> dict[str, Any]:
         """Read an image's configuration blob: `created`, `config.Labels` and so on; empty when it is not there."""
         answer, _ = await self._get(f"/v2/{repository}/blobs/{digest}")
@@ -121,10 +158,10 @@ class Registry:
         return json.loads(body), headers
 
     async def _send(
-        self, method: str, path: str, headers: dict[str, str] | None = None
+        self, method: str, path: str, headers: dict[str, str] | None = None, data: bytes | None = None
     ) -> tuple[int, bytes, dict[str, str]]:
         try:
-            async with self._http.request(method, self._base + path, headers=headers) as answer:
+            async with self._http.request(method, self._base + path, headers=headers, data=data) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             raise PlatformFault(f"registry {self.host} does not answer: {error or type(error).__name__}") from error

@@ -6,10 +6,13 @@ from services.builder.bases import Bases
 from services.builder.dependencies import DependencyImages
 from services.builder.handler import BuildHandler
 from services.builder.index import index_access
+from services.builder.install import Installer
 from services.builder.network import BuildNetwork
 from services.builder.reconcile import remove_unfinished
+from services.builder.resolutions import Resolution, Resolutions
 from services.builder.room import Room, keep_room
 from services.builder.weights import WeightsFetcher
+from services.builder.wheels import Wheels, WheelStore
 from shared import settings
 from shared.engine import host_slots
 from shared.sandbox.engine import engine_faults
@@ -29,12 +32,13 @@ def make_handler(parts: Parts, index: settings.Index) -> BuildHandler:
     access = index_access(index)
     bases = Bases(parts.docker, parts.engine)
     local = settings.docker_host(parts.engine).startswith("unix://")
+    wheels = WheelStore(parts.instance.data / "cache" / "wheels", load(Wheels), index, access.ca_bundle)
     return BuildHandler(
         parts,
         bases=bases,
-        access=access,
         network=BuildNetwork(parts.docker, index, local_engine=local),
-        dependencies=DependencyImages(parts.engine.registry, bases, access),
+        resolutions=Resolutions(bases, access, load(Resolution)),
+        dependencies=DependencyImages(parts.engine.registry, bases, access, Installer(bases, access, wheels)),
         weights=WeightsFetcher(
             allowed_hosts=index.allowed_hosts,
             ca_bundle=access.ca_bundle,

@@ -13,6 +13,7 @@ import structlog
 from shared import transitions
 from shared.background import background
 from shared.crashpoints import crashpoint
+from shared.errors import WorkError
 from shared.livelog import LiveLog
 from shared.service import Parts
 from shared.worker import Claim
@@ -55,6 +56,14 @@ class Build:
         """Resolved requirements; kept with a version that fails later, too."""
         self.dependencies: str | None = None
         """The dependency image that this build stands on, once its name is known."""
+        self.about: dict[str, Any] | None = claim.row["package_info"]
+        """What is known of the package: `package_info`."""
+        self.keeping: asyncio.Task[None] | None = None
+        """The package on its way to where it is kept; awaited before the build ends."""
+        self.kept = False
+        """The package is where it is kept, and the row may say so."""
+        self.writing = asyncio.Lock()
+        """Held while the row is told of the package: what is written last is what is known last."""
         self.removals: list[asyncio.Task[None]] = []
         """Containers on their way out; awaited before the build ends."""
         self._sink = sink
@@ -86,6 +95,21 @@ class Build:
         """Write a line for the owner of the version; once the log is closed, to nobody."""
         if not self._closed:
             self._sink.write(line)
+
+    async def kept_if_it_can_be(self) -> None:
+        """Wait for the package to be kept, whatever else has failed. Raises what a part of the platform raised."""
+        if self.keeping is not None:
+            await asyncio.wait([self.keeping])
+            error = None if self.keeping.cancelled() else self.keeping.exception()
+            if error is not None and not isinstance(error, WorkError):
+                raise error
+
+    async def settle(self) -> None:
+        """Wait until nothing of the build goes on beside it; what is still being kept is not waited for."""
+        beside = [*self.removals, *([self.keeping] if self.keeping else [])]
+        if self.keeping is not None:
+            self.keeping.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
     async def finish_log(self) -> Path:
         """Close the log and return its file; nothing can be said after that. May be called twice."""

@@ -97,4 +97,5 @@ def _lay_out(package: Package, folder: Path, keep_on: KeepOn) -> Requirements:
         installed=digests,
         options=list(wanted.options),
         needs_sources=wanted.needs_sources,
+        names_hashes=any("--hash" in text for text in wanted.texts.values()),
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import aiodocker
 import aiohttp
-import msgspec
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,17 +18,17 @@ from services.builder.build import Build, image_reference, log_key
 from services.builder.check import CheckedPackage, check_package
 from services.builder.container import to_the_end
 from services.builder.dependencies import DependencyImages
-from services.builder.fetch import FetchedPackage, fetch_package
+from services.builder.fetch import FetchedPackage, fetch_package, keep_package
 from services.builder.image import make_image
-from services.builder.index import IndexAccess
+from services.builder.lock import Lock
 from services.builder.network import BuildNetwork
-from services.builder.resolve import resolve
+from services.builder.resolutions import Resolutions
+from services.builder.reuse import Image, built_before, recipe
 from services.builder.smoke import smoke_test
 from services.builder.weights import WeightsFetcher
 from shared import transitions
 from shared.codes import BuildCode
 from shared.crashpoints import crashpoint
-from shared.db import load_queries
 from shared.errors import BuildError, LostLease, PlatformFault, WorkError
 from shared.events import log_subject
 from shared.livelog import LiveLog
@@ -38,18 +37,8 @@ from shared.statuses import VersionStatus
 from shared.worker import Claim, Finish
 
 log = structlog.get_logger()
-_queries = load_queries("builds")
 
 PLATFORM_ERRORS = (aiodocker.DockerError, aiohttp.ClientError, BotoCoreError, ClientError, OSError)
-
-
-class Image(msgspec.Struct, frozen=True, kw_only=True):
-    """A pushed image, and the lock it was made from."""
-
-    reference: str
-    digest: str
-    size: int
-    lock: str
 
 
 class BuildHandler:
@@ -60,15 +49,15 @@ class BuildHandler:
         parts: Parts,
         *,
         bases: Bases,
-        access: IndexAccess,
         network: BuildNetwork,
+        resolutions: Resolutions,
         dependencies: DependencyImages,
         weights: WeightsFetcher,
     ) -> None:
         self._parts = parts
         self._bases = bases
-        self._access = access
         self._network = network
+        self._resolutions = resolutions
         self.dependencies = dependencies
         self._weights = weights
         self._builds: set[Build] = set()
@@ -98,6 +87,8 @@ class BuildHandler:
             try:
                 async with asyncio.timeout(self._parts.limits.build_s) as limit:
                     image = await self._steps(build)
+                    if build.keeping is not None:
+                        await build.keeping
             except WorkError as failed:
                 error = failed
             except PLATFORM_ERRORS as fault:
@@ -116,18 +107,18 @@ class BuildHandler:
         async with build.phase("check"):
             package = await self._check(build, fetched)
             base = await self._bases.base(package.python, build.say)
-            recipe = self.dependencies.recipe(base)
-            about = {**package.about, "build_recipe": recipe}
-            await self._note(build, fetched, about)
-            if (image := await self._built_before(build, fetched, recipe, about)) is not None:
+            by = recipe(self._parts, base, dependencies=self.dependencies.recipe(base))
+            await self._note(build, fetched, **package.about, build_recipe=by)
+            if (image := await built_before(build, fetched, by)) is not None:
+                await self._note(build, fetched)
                 return image
         async with build.phase("resolve"):
             await self._network.ensure()
-            lock = await resolve(build, self._bases, base, self._access, package.requirements)
+            lock = await self._resolutions.lock(build, base, package.requirements)
             build.lock = lock.text
         async with build.phase("dependencies"):
-            dependencies = await self.dependencies.ensure(build, base, lock, package.requirements)
-            await self._note(build, fetched, {**about, "dependency_image": dependencies})
+            dependencies = await self._install(build, base, lock, package)
+            await self._note(build, fetched, dependency_image=dependencies, wheels_only=lock.wheels_only)
         weights = None
         if package.weights:
             async with build.phase("weights"):
@@ -142,7 +133,7 @@ class BuildHandler:
                 isolation=package.isolation,
                 params=package.params,
             )
-            await self._note(build, fetched, {**about, "dependency_image": dependencies, "sandbox": fitness.about})
+            await self._note(build, fetched, sandbox=fitness.about)
         async with build.phase("push"):
             digest = await self._push(build, base, dependencies)
         return Image(reference=build.reference, digest=digest, size=size, lock=lock.text)
@@ -152,20 +143,35 @@ class BuildHandler:
     async def _fetch(self, build: Build) -> FetchedPackage:
         fetched = await fetch_package(build)
         build.say(f"{fetched.size} bytes, sha256 {fetched.sha256}")
-        await self._note(build, fetched, build.claim.row["package_info"])
+        build.keeping = asyncio.create_task(self._keep(build, fetched), name="keep-package")
         return fetched
 
-    async def _note(self, build: Build, fetched: FetchedPackage, about: dict[str, Any] | None) -> None:
-        noted = await transitions.note(
-            self._parts.pool,
-            "note_package",
-            id=build.claim.id,
-            epoch=build.claim.epoch,
-            package_path=fetched.key,
-            package_sha256=fetched.sha256,
-            package_size=fetched.size,
-            package_info=about,
-        )
+    async def _keep(self, build: Build, fetched: FetchedPackage) -> None:
+        """Copy the package beside what follows; the row names the copy once it is there, and not before."""
+        await keep_package(build, fetched)
+        build.kept = True
+        await self._write_note(build, fetched)
+
+    async def _note(self, build: Build, fetched: FetchedPackage, **about: Any) -> None:
+        """Add to what the row says of the package; while that is being copied, the copy's end writes it down."""
+        build.about = {**(build.about or {}), **about}
+        if build.keeping is not None and build.keeping.done():
+            build.keeping.result()
+        if build.kept:
+            await self._write_note(build, fetched)
+
+    async def _write_note(self, build: Build, fetched: FetchedPackage) -> None:
+        async with build.writing:
+            noted = await transitions.note(
+                self._parts.pool,
+                "note_package",
+                id=build.claim.id,
+                epoch=build.claim.epoch,
+                package_path=fetched.key,
+                package_sha256=fetched.sha256,
+                package_size=fetched.size,
+                package_info=build.about,
+            )
         if not noted:
             raise LostLease
 
@@ -175,24 +181,12 @@ class BuildHandler:
             build.say(f"Warning: {warning}")
         return package
 
-    async def _built_before(
-        self, build: Build, fetched: FetchedPackage, recipe: str, about: dict[str, Any]
-    ) -> Image | None:
-        """Find the image of the same package of the same owner, if the registry still has it."""
-        row = await _queries.find_built(
-            self._parts.pool, owner_id=build.claim.owner_id, package_sha256=fetched.sha256, recipe=recipe
-        )
-        if row is None:
-            return None
-        reference, digest = row["docker_image"], row["docker_image_digest"]
-        repository = reference.rpartition(":")[0]
-        if await registry.digest_of(self._parts.docker, f"{repository}@{digest}") is None:
-            return None
-        await self._note(
-            build, fetched, {**about, "dependency_image": row["dependency_image"], "sandbox": row["sandbox"]}
-        )
-        build.say("You have built this very package before; its image is used again")
-        return Image(reference=reference, digest=digest, size=row["image_bytes"], lock=row["lock"])
+    async def _install(self, build: Build, base: BaseImage, lock: Lock, package: CheckedPackage) -> str:
+        try:
+            return await self.dependencies.ensure(build, base, lock, package.requirements)
+        except BuildError:
+            self._resolutions.forget(lock)
+            raise
 
     async def _push(self, build: Build, base: BaseImage, dependencies: str) -> str:
         await self._bases.pushed(base)
@@ -234,7 +228,7 @@ class BuildHandler:
                     raise
                 finally:
                     self._builds.discard(build)
-                    await to_the_end(asyncio.gather(*build.removals))
+                    await to_the_end(build.settle())
         finally:
             await to_the_end(asyncio.to_thread(shutil.rmtree, folder, True))
 
@@ -255,6 +249,7 @@ class BuildHandler:
     async def _end(self, build: Build, image: Image | None, error: WorkError | None) -> Finish:
         took = sum(entry["ms"] or 0 for entry in build.phases) / 1000
         if error is not None:
+            await build.kept_if_it_can_be()  # its owner may look at a package that failed
             await to_the_end(registry.remove_image(self._parts.docker, build.reference))
             build.say(f"FAILED after {took:.1f} s: {error.code}: {error.message}")
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.builder.build import Build
 from services.builder.container import build_container, file_chunks
-from services.builder.dependencies import still_spec
+from services.builder.install import still_spec
 from shared.codes import BuildCode
 from shared.errors import BuildError
 

@@ -25,6 +25,7 @@ UV = {
     "LANG": "C.UTF-8",
     "NO_COLOR": "1",
 }
+WHEELS = f"{FOLDER}/wheels"
 NO_TORCH_BACKEND = "none"
 """Value of the setting that takes torch from the index like any other package."""
 LOCAL = re.compile(r"^(file:|/|\.|~)")
@@ -44,6 +45,10 @@ class IndexAccess(msgspec.Struct, frozen=True, kw_only=True):
         for secret in self.secrets:
             text = text.replace(secret, "****")
         return text
+
+
+OFFLINE = IndexAccess(environment=UV, ca_bundle=b"", torch_backend=NO_TORCH_BACKEND, secrets=())
+"""For a container that is given the wheels it installs: it needs no index and learns no secret."""
 
 
 def index_access(settings: Index) -> IndexAccess:

@@ -15,7 +15,7 @@ from services.builder.bases import Bases
 from services.builder.build import Build
 from services.builder.container import BuildContainer, ContainerSpec, Ended, build_container, file_chunks
 from services.builder.index import CA_FILE, FOLDER, IndexAccess
-from services.builder.lock import Lock, read_lock
+from services.builder.lock import Lock, read_lock, read_pylock
 from services.builder.network import NETWORK
 from services.builder.reasons import PACKAGE, failure_of, needs_source_build
 from shared.codes import BuildCode
@@ -23,7 +23,9 @@ from shared.codes import BuildCode
 LOCK = f"{PACKAGE}/.clinai-lock.txt"
 BUILD_UID = 65533
 PYTHON = "/usr/local/bin/python"
-COMPILE = ["uv", "pip", "compile", "--no-header", "--no-annotate", "--generate-hashes", "--python", PYTHON]
+COMPILE = ["uv", "pip", "compile", "--no-header", "--no-annotate", "--python", PYTHON]
+REQUIREMENTS = ["--generate-hashes"]
+PYLOCK = ["--format", "pylock.toml"]
 ONLY_WHEELS = ["--only-binary", ":all:"]
 PROCESSES = 1024
 
@@ -43,6 +45,14 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of requirements.txt that are options."""
     needs_sources: bool
     """Some requirement is a git URL, or otherwise cannot be a wheel."""
+
+    names_hashes: bool
+    """Some requirement names the hashes it may have."""
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is asked for."""
+        return all(not line.strip() or line.lstrip().startswith("#") for line in self.text.splitlines())
 
 
 def container_spec(build: Build, image: str, command: list[str], access: IndexAccess) -> ContainerSpec:
@@ -64,15 +74,25 @@ def container_spec(build: Build, image: str, command: list[str], access: IndexAc
 
 async def resolve(build: Build, bases: Bases, base: BaseImage, access: IndexAccess, requirements: Requirements) -> Lock:
     """Pin every requirement with its hashes. Raises BuildError (RESOLUTION_FAILED, BUILD_TOO_LARGE)."""
+    if requirements.empty:
+        return read_lock("", wheels_only=True)
     if not requirements.needs_sources:
-        ended = await _compile(build, base, access, requirements, ONLY_WHEELS)
-        if ended.status == 0:
-            return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=True)
+        # uv names the files of a lock only in this format, which says too little of wheels that are no index's
+        by_hand = requirements.installed or requirements.names_hashes
+        formats = [REQUIREMENTS] if by_hand else [PYLOCK, REQUIREMENTS]
+        for options in formats:
+            ended = await _compile(build, base, access, requirements, [*options, *ONLY_WHEELS])
+            if ended.status != 0:
+                break
+            text = ended.stdout.decode("utf-8", "replace")
+            lock = read_pylock(text) if options is PYLOCK else read_lock(text, wheels_only=True)
+            if lock is not None:
+                return lock
         if not needs_source_build(ended):
             raise _failure(build, ended, requirements)
         build.say("Not everything has a wheel for this Python; resolving again with source packages allowed")
     toolchain = await bases.toolchain(base, build.say)
-    ended = await _compile(build, toolchain, access, requirements, [])
+    ended = await _compile(build, toolchain, access, requirements, REQUIREMENTS)
     if ended.status != 0:
         raise _failure(build, ended, requirements)
     return read_lock(ended.stdout.decode("utf-8", "replace"), wheels_only=False)

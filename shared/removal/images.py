@@ -31,19 +31,15 @@ def maker_of(repository: str) -> UUID | None:
 async def drop_images(parts: WithParts, versions: list[Row], removed: Removed) -> None:
     """Delete the images that only these (deleted) versions used.
 
-    A version of the same package may use the image that an earlier one made: such an image stays until the last of
-    them goes, under the name of its maker. Never raises; notes in `removed` what it could not do.
+    Versions of the same package share an image, each under a name of its own: a name in the registry goes with its
+    version, the image in the engine with the last of them. Never raises; notes in `removed` what it could not do.
     """
     makers = {row["id"] for row in versions if row["epoch"] > 0}
-    for row in versions:
+    for row in versions:  # built by an older release: one package, one name
         repository = split_reference(row["docker_image"] or "", parts.engine.registry)
         if repository and (maker := maker_of(repository)):
             makers.add(maker)
     if not makers:
-        return
-    packages = [row["package_sha256"] for row in versions if row["package_sha256"]]
-    if await _queries.reuse_under_way(parts.pool, packages=packages):
-        removed.left.append("images: a build of the same package is under way and may use them")
         return
     try:
         removed.images += await _from_registry(parts, makers)
@@ -51,14 +47,27 @@ async def drop_images(parts: WithParts, versions: list[Row], removed: Removed) -
         removed.left.append(f"images in the registry: {error}")
     try:
         async with asyncio.timeout(ENGINE_TIMEOUT_S):
-            removed.images += await _from_engine(parts, makers)
+            removed.images += await _from_engine(
+                parts, makers, {row["docker_image_digest"] for row in versions if row["docker_image_digest"]}
+            )
     except (aiodocker.DockerError, OSError, TimeoutError) as error:
         removed.left.append(f"images in the engine: {error or type(error).__name__}")
 
 
 async def used(parts: WithParts, digests: Iterable[str]) -> set[str]:
-    """Those of the digests that a READY version refers to."""
-    return {row["digest"] async for row in _queries.digests_in_use(parts.pool, digests=list(digests))}
+    """Those of the digests that a READY version refers to, under whatever name."""
+    return {digest for _, digest in await names_in_use(parts, digests)}
+
+
+async def names_in_use(parts: WithParts, digests: Iterable[str]) -> set[tuple[str, str]]:
+    """(repository, digest) of every READY version that refers to one of the digests."""
+    rows = _queries.digests_in_use(parts.pool, digests=list(digests))
+    return {(_repository(row["docker_image"]), row["digest"]) async for row in rows}
+
+
+def _repository(reference: str) -> str:
+    """Repository of `<host>/<repository>:<tag>`, whatever the host is called now."""
+    return reference.partition("/")[2].rpartition(":")[0]
 
 
 async def _from_registry(parts: WithParts, makers: set[UUID]) -> int:
@@ -68,19 +77,21 @@ async def _from_registry(parts: WithParts, makers: set[UUID]) -> int:
             repository = f"{REPOSITORY}{maker}"
             digests = {await registry.digest(repository, tag) for tag in await registry.tags(repository)} - {None}
             known = {digest for digest in digests if digest}
-            for digest in known - await used(parts, known):
-                deleted += await registry.delete(repository, digest)
+            in_use = await names_in_use(parts, known)
+            for digest in known:
+                if (repository, digest) not in in_use:
+                    deleted += await registry.delete(repository, digest)
     return deleted
 
 
-async def _from_engine(parts: WithParts, makers: set[UUID]) -> int:
-    deleted = 0
-    for maker in sorted(makers):
-        wanted = [f"clinai.instance={parts.instance.instance}", f"clinai.version={maker}"]
-        for image in await parts.docker.images.list(filters={"label": wanted}):
-            digests = image_digests(image)
-            if not digests & await used(parts, digests):
-                deleted += await remove_image(parts.docker, image["Id"])
+async def _from_engine(parts: WithParts, makers: set[UUID], digests: set[str]) -> int:
+    """Remove what these versions made or used; the label tells who made an image, not who else uses it."""
+    deleted, made = 0, {str(maker) for maker in makers}
+    ours = [f"clinai.instance={parts.instance.instance}", "clinai.kind=image"]
+    for image in await parts.docker.images.list(filters={"label": ours}):
+        own = image_digests(image)
+        if (image["Labels"].get("clinai.version") in made or own & digests) and not own & await used(parts, own):
+            deleted += await remove_image(parts.docker, image["Id"])
     return deleted
 
 

@@ -16,7 +16,7 @@ import aiodocker
 from shared.db import Row, load_queries
 from shared.registry import Manifest, Registry, open_registry, split_reference
 from shared.removal.found import Grace, Orphan
-from shared.removal.images import REPOSITORY, image_digests, maker_of, remove_image, used
+from shared.removal.images import REPOSITORY, image_digests, maker_of, names_in_use, remove_image, used
 from shared.removal.parts import WithParts
 
 _queries = load_queries("removal")
@@ -42,13 +42,13 @@ async def find_in_registry(parts: WithParts, grace: Grace, problems: list[str]) 
     async with open_registry(parts.engine.registry) as registry:
         found = [item async for item in _ours(registry, parts.instance.instance)]
     digests = {item.manifest.digest for item in found}
-    in_use = await used(parts, digests)
+    in_use = await names_in_use(parts, digests)
     at_work = await _at_work(parts, {maker for item in found if (maker := maker_of(item.repository))})
     kept: list[_Found] = []
     loose: list[_Found] = []
     for item in found:
         maker = maker_of(item.repository)
-        wanted = item.manifest.digest in in_use or maker in at_work
+        wanted = (item.repository, item.manifest.digest) in in_use or maker in at_work
         (kept if wanted else loose).append(item)
     chains = [tuple(layer.digest for layer in item.manifest.layers) for item in kept if maker_of(item.repository)]
     orphans = []
@@ -63,7 +63,7 @@ async def find_in_registry(parts: WithParts, grace: Grace, problems: list[str]) 
         name = f"{item.repository}@{item.manifest.digest}"
         reason = f"no version uses it (tags: {', '.join(item.tags)})"
         orphans.append((item, Orphan(kind="manifest", name=name, bytes=0, age_s=age_s, reason=reason)))
-    problems += await _without_image(parts, digests)
+    problems += await _without_image(parts, {(item.repository, item.manifest.digest) for item in found})
     return _weighed(orphans, kept_layers)
 
 
@@ -98,11 +98,11 @@ async def _ours(registry: Registry, instance: str) -> Any:
             yield found
 
 
-async def _without_image(parts: WithParts, digests: set[str]) -> list[str]:
+async def _without_image(parts: WithParts, known: set[tuple[str, str]]) -> list[str]:
     lost = []
     async for row in _queries.ready_images(parts.pool):
-        ours = split_reference(row["docker_image"] or "", parts.engine.registry) is not None
-        if ours and row["docker_image_digest"] not in digests:
+        repository = split_reference(row["docker_image"] or "", parts.engine.registry)
+        if repository is not None and (repository, row["docker_image_digest"]) not in known:
             lost.append(f"version {row['id']}: READY, but its image is not in the registry; upload it again")
     return lost
 
@@ -114,7 +114,9 @@ async def delete_manifests(parts: WithParts, some: list[Orphan]) -> list[Orphan]
         for orphan in some:
             repository, digest = orphan.name.split("@", 1)
             maker = maker_of(repository)
-            if await used(parts, [digest]) or (maker and await _at_work(parts, [maker])):
+            if (repository, digest) in await names_in_use(parts, [digest]) or (
+                maker and await _at_work(parts, [maker])
+            ):
                 continue
             if await registry.delete(repository, digest):
                 gone.append(orphan)
@@ -233,14 +235,9 @@ async def _holders(parts: WithParts, labels: list[dict[str, str]]) -> set[tuple[
 
 
 async def _at_work(parts: WithParts, makers: Iterable[UUID]) -> set[UUID | None]:
-    """Those of the versions whose build is under way, or the package of one that is: it may use their images."""
+    """Those of the versions whose build is under way."""
     rows: list[Row] = [row async for row in _queries.versions_by_id(parts.pool, ids=list(makers))]
-    found: set[UUID | None] = set()
-    for row in rows:
-        packages = [row["package_sha256"]] if row["package_sha256"] else []
-        if row["status"] in _AT_WORK or await _queries.reuse_under_way(parts.pool, packages=packages):
-            found.add(row["id"])
-    return found
+    return {row["id"] for row in rows if row["status"] in _AT_WORK}
 
 
 def _maker(image: dict[str, Any]) -> UUID | None:

@@ -1,13 +1,15 @@
 -- What the builder looks up.
 
 -- name: find_built^
--- A READY version of the same owner from the same package, made by the same recipe.
-SELECT id, docker_image, docker_image_digest, image_bytes, lock,
-    package_info->>'dependency_image' AS dependency_image, package_info->'sandbox' AS sandbox
+-- A READY version from the same package, made by the same recipe: the owner's own, else anybody's of which nothing was
+-- built from source (what a build script did once, it did for its owner).
+SELECT docker_image, docker_image_digest, image_bytes, lock, owner_id = :owner_id AS own,
+    package_info->>'dependency_image' AS dependency_image, package_info->'sandbox' AS sandbox,
+    coalesce((package_info->>'wheels_only')::bool, false) AS wheels_only
 FROM versions
-WHERE owner_id = :owner_id AND package_sha256 = :package_sha256 AND status = 'READY'
-  AND package_info->>'build_recipe' = :recipe
-ORDER BY finished_at DESC
+WHERE package_sha256 = :package_sha256 AND status = 'READY' AND package_info->>'build_recipe' = :recipe
+  AND (owner_id = :owner_id OR (package_info->>'wheels_only')::bool)
+ORDER BY owner_id = :owner_id DESC, finished_at DESC
 LIMIT 1;
 
 -- name: images_in_use

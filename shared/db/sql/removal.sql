@@ -82,19 +82,13 @@ UNION
 SELECT upload_size FROM jobs WHERE status = 'RUNNING' AND input_path IS NULL AND upload_size = ANY (:sizes);
 
 -- name: digests_in_use
--- Digests that a version which can run refers to.
-SELECT docker_image_digest AS digest FROM versions
+-- Digests that a version which can run refers to, each with the name it has there.
+SELECT DISTINCT docker_image_digest AS digest, docker_image FROM versions
 WHERE status = 'READY' AND docker_image_digest = ANY (:digests);
-
--- name: reuse_under_way$
--- Whether a build of one of these packages is under way: it may be about to use an image that exists.
-SELECT EXISTS (
-    SELECT 1 FROM versions WHERE status IN ('QUEUED', 'BUILDING') AND package_sha256 = ANY (:packages)
-);
 
 -- name: versions_by_id
 -- Where these versions stand.
-SELECT id, status, epoch, docker_image_digest, package_sha256 FROM versions WHERE id = ANY (:ids);
+SELECT id, status, epoch FROM versions WHERE id = ANY (:ids);
 
 -- name: jobs_by_id
 -- Where these jobs stand.

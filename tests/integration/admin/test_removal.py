@@ -10,7 +10,7 @@ from shared import transitions
 from shared.errors import Conflict
 from shared.ids import new_id
 from shared.registry import Registry
-from shared.removal import remove_job, remove_model, remove_user, remove_version, weigh
+from shared.removal import find_orphans, remove_job, remove_model, remove_user, remove_version, weigh
 from tests.integration.admin.conftest import OpenParts, World
 
 
@@ -100,6 +100,36 @@ async def test_what_others_share_stays(open_parts: OpenParts, world: World, regi
     assert not await in_engine(open_parts, reference)
     assert await world.keys() == set()
     assert await open_parts.pool.fetchval("SELECT count(*) FROM jobs WHERE id = $1", kept_job) == 0
+
+
+async def test_an_image_under_two_names_goes_with_the_last(
+    open_parts: OpenParts, world: World, registry: Registry
+) -> None:
+    """Versions of one package: each has a name of its own for the image, and either may be removed first."""
+    ada, bob = await world.user(), await world.user()
+    first = await world.version(await world.model(ada), b"same")
+    second = await world.version(await world.model(bob), b"same", image_of=first)
+    reference, digest = await open_parts.pool.fetchrow(
+        "SELECT docker_image, docker_image_digest FROM versions WHERE id = $1", first
+    )
+    assert await registry.copy(f"clinai/model-{first}", digest, f"clinai/model-{second}", "1")
+    named = reference.replace(str(first), str(second))
+    await open_parts.pool.execute("UPDATE versions SET docker_image = $2 WHERE id = $1", second, named)
+
+    removed = await remove_version(open_parts, first)
+    assert (removed.images, removed.left) == (1, [])
+    assert await registry.tags(f"clinai/model-{first}") == []
+    assert await registry.digest(f"clinai/model-{second}", "1") == digest
+    assert (await find_orphans(open_parts, grace_h=0)).orphans == []
+    # every byte of it is still there to be pulled by whoever has the other name
+    for name in [*(await open_parts.docker.images.inspect(reference))["RepoTags"]]:
+        await open_parts.docker.images.delete(name, force=True)
+    await open_parts.docker.images.pull(f"{named.rpartition(':')[0]}@{digest}")
+
+    removed = await remove_version(open_parts, second)
+    assert (removed.images, removed.left) == (2, [])
+    assert await registry.tags(f"clinai/model-{second}") == []
+    assert (await find_orphans(open_parts, grace_h=0)).orphans == []
 
 
 async def test_every_attempts_image_goes(open_parts: OpenParts, world: World, registry: Registry) -> None:

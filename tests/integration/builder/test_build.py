@@ -1,13 +1,16 @@
 """From an uploaded package to a READY version, with every part real."""
 
 import asyncio
+import re
 from uuid import UUID
 
 import aiodocker
 import pytest
 
 from services.builder import registry
-from tests.integration.builder.conftest import MODEL, Builder, MakeOwner, model_images, package
+from shared.registry import open_registry
+from tests.conftest import make_zip
+from tests.integration.builder.conftest import MODEL, Builder, MakeOwner, package
 
 pytestmark = pytest.mark.integration
 
@@ -73,20 +76,71 @@ async def test_example_becomes_ready_and_new_code_takes_the_same_requirements(
 async def test_identical_package_is_not_built_twice(
     builder: Builder, docker: aiodocker.Docker, make_owner: MakeOwner
 ) -> None:
-    data = package(source="# the same for all\n" + MODEL)
+    data = package(source="# the same for all\nprint('a line of the model')\n" + MODEL)
     async with builder.working():
         first = await builder.build(data)
         second = await builder.build(data)
         other = await builder.build(data, owner_id=await make_owner("bob"))
     assert [row["status"] for row in (first, second, other)] == ["READY"] * 3
-    assert (second["docker_image"], second["docker_image_digest"]) == (
-        first["docker_image"],
-        first["docker_image_digest"],
-    )
-    assert [phase["name"] for phase in second["phases"]] == ["fetch", "check"]
-    assert await model_images(docker, second["id"]) == []
-    # another owner's package is another's business, though its bytes be the same
-    assert other["docker_image"] != first["docker_image"]
+    about = first["package_info"]
+    for row in (second, other):
+        assert [phase["name"] for phase in row["phases"]] == ["fetch", "check"]
+        assert row["docker_image_digest"] == first["docker_image_digest"]
+        # under a name of its own, which the registry knows and a runner pulls
+        assert row["docker_image"].endswith(f"/clinai/model-{row['id']}:1")
+        assert await registry.digest_of(docker, row["docker_image"]) == row["docker_image_digest"]
+        assert (row["package_info"], row["lock"], row["image_bytes"]) == (about, first["lock"], first["image_bytes"])
+        assert row["package_path"] == first["package_path"]
+    # of somebody else's build nothing is told
+    log = await builder.log(other)
+    assert "known" in log
+    assert "line of the model" not in log
+    assert not {str(first["id"]), str(first["owner_id"]), str(second["id"])} & set(re.findall(r"[0-9a-f-]{36}", log))
+
+
+async def test_an_image_with_something_built_from_source_is_its_owners_only(
+    builder: Builder, make_owner: MakeOwner
+) -> None:
+    files = {"predict.py": "import own\n" + MODEL, "requirements.txt": "./own\n"}
+    files |= {"own/setup.py": "from setuptools import setup\nsetup(name='own', version='1', py_modules=['own'])\n"}
+    data = make_zip({**files, "own/own.py": ""})
+    async with builder.working():
+        first = await builder.build(data)
+        again = await builder.build(data)
+        other = await builder.build(data, owner_id=await make_owner("bob"))
+    assert [row["status"] for row in (first, again, other)] == ["READY"] * 3, await builder.log(first)
+    assert again["docker_image_digest"] == first["docker_image_digest"]
+    assert other["docker_image_digest"] != first["docker_image_digest"]
+
+
+@pytest.mark.parametrize("gone", ["image", "layer"])
+async def test_identical_package_whose_image_is_gone_is_built_again(
+    builder: Builder, docker: aiodocker.Docker, gone: str
+) -> None:
+    data = package(source=f"# {gone}\n{MODEL}")
+    async with builder.working():
+        first = await builder.build(data)
+        repository = f"clinai/model-{first['id']}"
+        async with open_registry(builder.parts.engine.registry) as store:
+            if gone == "image":
+                assert await store.delete(repository, first["docker_image_digest"])
+            else:
+                manifest = await store.manifest(repository, first["docker_image_digest"])
+                assert manifest is not None
+                status, _, _ = await store._send("DELETE", f"/v2/{repository}/blobs/{manifest.layers[-1].digest}")
+                assert status == 202
+        again = await builder.build(data)
+    assert again["status"] == "READY", await builder.log(again)
+    assert "smoke_test" in [phase["name"] for phase in again["phases"]]
+
+
+async def test_a_changed_sandbox_tests_an_identical_package_again(builder: Builder) -> None:
+    data = package(source=f"# limits\n{MODEL}")
+    async with builder.working():
+        await builder.build(data)
+    async with builder.working(builder.handler(memory_bytes=1 << 30)):
+        again = await builder.build(data)
+    assert "smoke_test" in [phase["name"] for phase in again["phases"]]
 
 
 async def test_two_builds_of_one_set_of_requirements_install_it_once(builder: Builder) -> None:

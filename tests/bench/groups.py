@@ -8,6 +8,7 @@ from tests.bench.footprint import measure_footprint
 from tests.bench.frames import measure_frames
 from tests.bench.gateway import measure_gateway
 from tests.bench.group import Group
+from tests.bench.large_package import measure_large_package
 from tests.bench.load import measure_load
 from tests.bench.predict import measure_predict
 from tests.bench.profile import measure_profile
@@ -18,6 +19,7 @@ from tests.bench.web import measure_web
 
 GROUPS = (
     Group("builds", "package uploaded → READY", measure_builds, alone=True),
+    Group("large", "a package of 500 MB beside a PUT and a hash of it", measure_large_package),
     Group("cold", "a job in a container of its own, beside docker run", measure_cold),
     Group("predict", "predict, 1 in flight, beside LitServe, BentoML and docker run", measure_predict),
     Group("floor", "the steps that no durable, sandboxed job can do without, bare", measure_floor),

@@ -22,13 +22,13 @@ BY_HAND_OPTIONS = (
 """What a person would run in the image without a platform: no limits, no upload, no record of it."""
 
 
-def example_package(comment: str = "") -> bytes:
-    """The example model; `comment` makes other code of it."""
+def example_package(comment: str = "", *, requirements: str = "") -> bytes:
+    """The example model; `comment` makes other code of it, `requirements` are added to its own."""
     folder = ROOT / "example-model"
     return make_zip(
         {
             "predict.py": (folder / "predict.py").read_text() + comment,
-            "requirements.txt": (folder / "requirements.txt").read_text(),
+            "requirements.txt": (folder / "requirements.txt").read_text() + requirements,
         }
     )
 

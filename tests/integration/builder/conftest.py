@@ -250,6 +250,7 @@ async def builder(
             docker=docker,
             scratch=tmp_path,
             stack=stack,
+            stop=asyncio.Event(),
         )
         yield Builder(made, await make_owner("ada"))
         assert await containers(docker, parts) == []

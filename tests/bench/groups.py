@@ -1,5 +1,6 @@
 """All groups, in the order they run. A new one is a module with one async function, and a line here."""
 
+from tests.bench.batch import measure_batch
 from tests.bench.builds import measure_builds
 from tests.bench.cold import measure_cold
 from tests.bench.crowd import measure_crowd
@@ -24,6 +25,7 @@ GROUPS = (
     Group("predict", "predict, 1 in flight, beside LitServe, BentoML and docker run", measure_predict),
     Group("floor", "the steps that no durable, sandboxed job can do without, bare", measure_floor),
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),
+    Group("batch", "inputs per second of one batch, beside LitServe", measure_batch),
     Group("frames", "from a commit to the frame at a client", measure_frames),
     Group("sockets", "memory of idle WebSockets", measure_sockets),
     Group("crowd", "5,000 WebSockets of one user", measure_crowd, alone=True),

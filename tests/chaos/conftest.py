@@ -29,7 +29,7 @@ PACKAGE = make_zip(
 )
 TWO_ENDS = """
     SELECT object_id, array_agg(type ORDER BY rev) AS events FROM outbox
-    WHERE type ~ '[.](ready|succeeded|failed|canceled)$' GROUP BY object_id HAVING count(*) > 1
+    WHERE type ~ '[.](ready|succeeded|failed|canceled|completed)$' GROUP BY object_id HAVING count(*) > 1
 """
 
 

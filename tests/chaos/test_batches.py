@@ -4,14 +4,14 @@ import asyncio
 import io
 import json
 import zipfile
-from typing import Any
 
 import pytest
 
 from shared.batches.outcomes import OUTCOMES
 from shared.settings import Storage, load
 from shared.storage import open_storage
-from tests.chaos.test_power_cuts import arm, events_of
+from tests.chaos.conftest import events_of
+from tests.chaos.test_power_cuts import arm
 from tests.client import Client
 from tests.conftest import make_zip
 from tests.e2e.test_batches import BATCH, ended, send
@@ -45,13 +45,8 @@ INPUTS = 48
 
 
 @pytest.fixture(scope="module")
-async def owner(platform: TestPlatform) -> Any:
-    async with Client(platform.url) as user:
-        yield user
-
-
-@pytest.fixture(scope="module")
-async def ready(owner: Client) -> str:
+async def copier(owner: Client) -> str:
+    """A version that copies its input, and takes its time."""
     version = await owner.build(PACKAGE)
     assert version["status"] == "READY", version
     return str(version["id"])
@@ -76,20 +71,20 @@ async def check(platform: TestPlatform, owner: Client, batch_id: str, files: dic
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_runner_dies_at(platform: TestPlatform, owner: Client, ready: str, photo: bytes, point: str) -> None:
+async def test_runner_dies_at(platform: TestPlatform, owner: Client, copier: str, photo: bytes, point: str) -> None:
     files = {f"{n:02d}.png": photo + str(n).encode() for n in range(INPUTS)}
     marker = arm(platform, point)
-    batch_id = await send(owner, ready, files)
+    batch_id = await send(owner, copier, files)
     await check(platform, owner, batch_id, files)
     assert not marker.exists()
     assert list((platform.data / "tmp").glob(f"*/{batch_id}*")) == []
 
 
 async def test_killed_in_the_middle_again_and_again(
-    platform: TestPlatform, owner: Client, ready: str, photo: bytes
+    platform: TestPlatform, owner: Client, copier: str, photo: bytes
 ) -> None:
     files = {f"{n:03d}.png": photo + str(n).encode() for n in range(200)}
-    batch_id = await send(owner, ready, files)
+    batch_id = await send(owner, copier, files)
     for part in ("runner", "postgres", "runner", "nats", "storage", "runner"):
         await asyncio.sleep(1.5)
         await asyncio.to_thread(platform.part, "kill", part)
@@ -105,10 +100,10 @@ async def test_killed_in_the_middle_again_and_again(
 
 
 async def test_a_stopped_runner_keeps_what_it_has_and_hands_back_the_rest(
-    platform: TestPlatform, owner: Client, ready: str, photo: bytes
+    platform: TestPlatform, owner: Client, copier: str, photo: bytes
 ) -> None:
     files = {f"{n:03d}.png": photo + str(n).encode() for n in range(100)}
-    batch_id = await send(owner, ready, files)
+    batch_id = await send(owner, copier, files)
     await owner.until(BATCH + batch_id, lambda found: found["succeeded"] > 0)
     await asyncio.to_thread(platform.part, "stop", "runner")
     stopped = await owner.get(BATCH + batch_id)

@@ -63,6 +63,9 @@ FROM versions WHERE status IN ('UPLOADING', 'QUEUED', 'BUILDING') GROUP BY statu
 UNION ALL
 SELECT 'job', status, count(*), min(created_at), extract(epoch FROM now() - min(created_at))::float8
 FROM jobs WHERE status IN ('UPLOADING', 'QUEUED', 'RUNNING') GROUP BY status
+UNION ALL
+SELECT 'batch', status, count(*), min(created_at), extract(epoch FROM now() - min(created_at))::float8
+FROM batches WHERE status IN ('UPLOADING', 'QUEUED', 'RUNNING') GROUP BY status
 ORDER BY noun DESC, status;
 
 -- name: unpublished^

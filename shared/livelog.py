@@ -114,7 +114,10 @@ class LiveLog:
             log.debug("live log line not stored", error=repr(error))
 
     async def flush(self) -> None:
-        """Finish: every line is on disk and, if the bus answers within 5 s, in the stream. May be called twice."""
+        """Finish: every line is on disk, and on its way before what this connection sends next. May be called twice.
+
+        That the stream has stored the last of them is not waited for: a disk's fsync would be in every job.
+        """
         if not self._file.closed:
             self._file.close()
         if self._pump is None:
@@ -123,5 +126,3 @@ class LiveLog:
         self._queue.put_nowait(None)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(pump, FLUSH_TIMEOUT_S)
-        if self._acks:
-            await asyncio.wait(set(self._acks), timeout=FLUSH_TIMEOUT_S)

@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.errors import Conflict, PlatformFault, TooLarge
-from shared.storage import ObjectInfo, ObjectStore
+from shared.storage import STORAGE_ERRORS, ObjectInfo, ObjectStore
 
 log = structlog.get_logger()
 
@@ -25,7 +24,7 @@ async def storage_at_hand() -> AsyncIterator[None]:
     """Say that storage is away (503, retryable) instead of failing as if it were a fault of ours."""
     try:
         yield
-    except (BotoCoreError, ClientError, OSError) as error:
+    except STORAGE_ERRORS as error:
         log.warning("storage does not answer", error=repr(error))
         raise PlatformFault("Object storage does not answer; try again in a moment.") from error
 
@@ -47,5 +46,5 @@ async def drop_upload(storage: ObjectStore, key: str, upload_id: str | None = No
         if upload_id:
             await storage.abort_multipart(key, upload_id)
         await storage.delete(key)
-    except (BotoCoreError, ClientError, OSError) as error:
+    except STORAGE_ERRORS as error:
         log.warning("upload left to expire", key=key, error=repr(error))

@@ -9,7 +9,6 @@ from typing import Any
 import aiodocker
 import aiohttp
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from services.builder import registry
 from services.builder.base_image import BaseImage
@@ -34,11 +33,12 @@ from shared.events import log_subject
 from shared.livelog import LiveLog
 from shared.service import Parts
 from shared.statuses import VersionStatus
+from shared.storage import STORAGE_ERRORS
 from shared.worker import Claim, Finish
 
 log = structlog.get_logger()
 
-PLATFORM_ERRORS = (aiodocker.DockerError, aiohttp.ClientError, BotoCoreError, ClientError, OSError)
+PLATFORM_ERRORS = (aiodocker.DockerError, aiohttp.ClientError, *STORAGE_ERRORS)
 
 
 class BuildHandler:

@@ -24,7 +24,6 @@ class Input(msgspec.Struct, frozen=True):
     key: str
     size: int
     sha256: str
-    etag: str
     extension: str
     content_type: str
 
@@ -43,7 +42,10 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
     except ObjectChanged:
-        raise _changed() from None
+        raise JobError(
+            JobCode.CONTENT_CHANGED,
+            "the uploaded input changed or vanished after `run` was called; create a new job and upload it once",
+        ) from None
     except ObjectTooLarge:
         raise JobError(
             JobCode.INPUT_TOO_LARGE, f"the input is larger than {limits.input_bytes} bytes; send a smaller image"
@@ -53,30 +55,17 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
 
 @asynccontextmanager
 async def keep_input(storage: ObjectStore, row: Row, got: Input) -> AsyncIterator[None]:
-    """Copy what was hashed to its content-addressed key while the block runs; it is there when the block is left.
-
-    Raises JobError (CONTENT_CHANGED) at the end of the block when the upload is not any more what was hashed.
-    """
+    """Store the bytes that were hashed under their hash while the block runs; they are there when it is left."""
     if row["input_path"]:
         yield
         return
-    copying = asyncio.create_task(storage.copy(row["upload_key"], got.key, etag=got.etag), name="keep-input")
+    keeping = asyncio.create_task(storage.put_file(got.key, got.path), name="keep-input")
     try:
         yield
-        try:
-            await copying
-        except ObjectChanged:
-            raise _changed() from None
+        await keeping
     finally:
-        copying.cancel()
-        await asyncio.gather(copying, return_exceptions=True)
-
-
-def _changed() -> JobError:
-    return JobError(
-        JobCode.CONTENT_CHANGED,
-        "the uploaded input changed or vanished after `run` was called; create a new job and upload it once",
-    )
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:
@@ -93,4 +82,4 @@ async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:
 def _known(path: Path, key: str, got: Fetched) -> Input:
     with path.open("rb") as file:
         extension, content_type = sniff_image(file.read(SNIFF_BYTES))
-    return Input(path, key, got.size, got.sha256, got.etag, extension, content_type)
+    return Input(path, key, got.size, got.sha256, extension, content_type)

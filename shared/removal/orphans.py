@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 import aiodocker
 import msgspec
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.db import load_queries
 from shared.errors import PlatformFault
@@ -18,11 +17,12 @@ from shared.removal import orphan_images, orphan_objects
 from shared.removal.found import Grace, Orphan
 from shared.removal.parts import WithParts
 from shared.removal.remove import remove_version
+from shared.storage import STORAGE_ERRORS
 
 log = structlog.get_logger()
 _queries = load_queries("removal")
 
-PART_ERRORS = (ClientError, BotoCoreError, PlatformFault, aiodocker.DockerError, OSError, TimeoutError)
+PART_ERRORS = (*STORAGE_ERRORS, PlatformFault, aiodocker.DockerError, TimeoutError)
 
 
 class OrphanReport(msgspec.Struct, kw_only=True):

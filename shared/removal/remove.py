@@ -7,7 +7,6 @@ from uuid import UUID
 
 import asyncpg
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 from nats.errors import Error as NatsError
 
 from shared import transitions
@@ -19,6 +18,7 @@ from shared.events import EVENTS, LOGS
 from shared.removal.images import drop_images
 from shared.removal.parts import Removed, Weight, WithParts
 from shared.statuses import Role
+from shared.storage import STORAGE_ERRORS
 
 log = structlog.get_logger()
 _queries = load_queries("removal")
@@ -116,7 +116,7 @@ async def _step(removed: Removed, what: str, step: Callable[[], Awaitable[None]]
     """Do what comes after the rows; a part that is away is noted, and the orphan search takes over."""
     try:
         await step()
-    except (ClientError, BotoCoreError, NatsError, OSError, TimeoutError) as error:
+    except (*STORAGE_ERRORS, NatsError, TimeoutError) as error:
         log.warning("left to the orphan search", what=what, error=repr(error))
         removed.left.append(f"{what}: {error or type(error).__name__}")
 

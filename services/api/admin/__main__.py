@@ -10,10 +10,10 @@ import sys
 
 import asyncpg
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from services.api.admin.commands import COMMANDS, Refused
 from shared.errors import ClinAIError
+from shared.storage import STORAGE_ERRORS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ClinAIError, Refused) as error:
         print(error, file=sys.stderr)
         return 1
-    except (OSError, asyncpg.PostgresError, BotoCoreError, ClientError) as error:
+    except (*STORAGE_ERRORS, asyncpg.PostgresError) as error:
         print(f"a part of the platform does not answer: {error or type(error).__name__} (make status)", file=sys.stderr)
         return 1
     except EOFError:

@@ -16,6 +16,7 @@ import aiodocker
 import prometheus_client
 import structlog
 import uvloop
+from nats.aio.msg import Msg
 
 from shared import settings
 from shared.bus import BusConnection, open_bus
@@ -65,7 +66,16 @@ class Handler(Protocol):
     def failure(self, claim: Claim, reason: str) -> Finish: ...
 
 
-def worker_of(parts: Parts, noun: Noun, filter_subject: str, *, durable: str, slots: int, handler: Handler) -> Worker:
+def worker_of(
+    parts: Parts,
+    noun: Noun,
+    filter_subject: str,
+    *,
+    durable: str,
+    slots: int,
+    handler: Handler,
+    elsewhere: Callable[[Msg], Awaitable[bool]] | None = None,
+) -> Worker:
     """Return the worker that takes `filter_subject` and hands what it claims to `handler`."""
     return Worker(
         noun,
@@ -81,6 +91,7 @@ def worker_of(parts: Parts, noun: Noun, filter_subject: str, *, durable: str, sl
         discard=handler.discard,
         failure=handler.failure,
         settled=handler.settled,
+        elsewhere=elsewhere,
     )
 
 

@@ -154,7 +154,7 @@ class Work(Group, frozen=True, kw_only=True):
     """Jobs at once; 0: from this host's CPU and memory."""
     builder_slots: int = 0
     """Builds at once; 0: from this host's CPU and memory."""
-    warm_sandboxes: int = 0
+    warm_sandboxes: int = -1
     """Sandboxes with a loaded model that a runner keeps waiting; 0: a container a job; -1: by this host's memory."""
     warm_idle_s: float = 300.0
     """How long a loaded sandbox waits for its next job before it is removed."""

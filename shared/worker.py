@@ -11,8 +11,8 @@ sweeper owns queued rows nobody took and leases that ran out.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,10 +20,6 @@ import asyncpg
 import msgspec
 import structlog
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeoutError
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import FetchTimeoutError
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared import transitions
@@ -31,18 +27,15 @@ from shared.bus import BusConnection
 from shared.crashpoints import crashpoint
 from shared.db import Pool, Row
 from shared.errors import LostLease, PlatformFault
-from shared.events import EVENTS, Event, Noun
+from shared.events import Event, Noun
 from shared.outbox import Outbox
+from shared.queue import Queue
 from shared.settings import Work
 from shared.tracing import follow
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-FETCH_S, FETCH_HEARTBEAT_S = 5.0, 2.0
-SILENT_FETCHES = 2
-"""So many fetches without any answer: the consumer may be gone."""
-MAX_DELIVER = 20
 RETRY_DELAY_MAX_S = 30.0
 FINISH_TRIES = 8
 DISCARD_S = 10.0
@@ -98,6 +91,7 @@ class _Delivered(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Delivered).decode
 
+InProgress = Callable[[], Awaitable[None]]
 Finish = dict[str, Any]
 """Parameters of `finish_version` or `finish_job`, `status` among them; id and epoch are added here."""
 
@@ -109,7 +103,8 @@ class Worker:
     again later, and must clean up after itself when it is cancelled. `discard(claim)` removes what an epoch stored that
     did not write the end: it failed, was canceled, or somebody newer owns the object. `settled(claim)` removes what
     only a retry would have needed, once the end is written. `failure` makes the end of an object that ran out of time
-    for retries.
+    for retries. `elsewhere(message)` tells whether another worker, better placed, has claimed the object: it was
+    asked to `take` it.
     """
 
     def __init__(
@@ -128,10 +123,10 @@ class Worker:
         discard: Callable[[Claim], Awaitable[None]],
         failure: Callable[[Claim, str], Finish],
         settled: Callable[[Claim], Awaitable[None]],
+        elsewhere: Callable[[Msg], Awaitable[bool]] | None = None,
     ) -> None:
         self._noun: Noun = noun
-        self._durable = durable
-        self._filter = filter_subject
+        self._queue = Queue(bus, work, durable=durable, filter_subject=filter_subject)
         self._worker = worker
         self._slots = slots
         self._pool = pool
@@ -142,9 +137,10 @@ class Worker:
         self._discard = discard
         self._failure = failure
         self._settled = settled
+        self._elsewhere = elsewhere
+        self._room = asyncio.Semaphore(slots)
         self._handling: dict[tuple[UUID, int], asyncio.Task[None]] = {}
         """By id and epoch: who lost a lease may meet its own successor here."""
-        self._fetching: set[asyncio.Task[None]] = set()
         self._behind: set[asyncio.Task[Any]] = set()
         self._busy = 0
         self._stopping = False
@@ -164,13 +160,12 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what is held within the grace, and hand back the rest."""
         canceled = await self._bus.nc.subscribe(f"{self._noun}.canceled.>", cb=self._on_canceled)
-        slots = [asyncio.create_task(self._slot(), name=f"slot-{n}") for n in range(self._slots)]
+        slots = [asyncio.create_task(self._queue.deliver(self._taking), name=f"slot-{n}") for n in range(self._slots)]
         try:
             await stop.wait()
         finally:
             self._stopping = True
-            for task in self._fetching:
-                task.cancel()
+            self._queue.stop()
             if self._handling:
                 log.info("finishing what is held", objects=len(self._handling), grace_s=self._work.stop_grace_s)
                 await asyncio.wait(list(self._handling.values()), timeout=self._work.stop_grace_s)
@@ -182,79 +177,11 @@ class Worker:
             with suppress(Exception):
                 await canceled.unsubscribe()
 
-    # -- taking messages ------------------------------------------------------------------------------------------
+    # -- from a message to a claim ------------------------------------------------------------------------------------
 
-    async def _slot(self) -> None:
-        """One object after the other; a bus that is away or a consumer that is gone is set right and tried again."""
-        while not self._stopping:
-            try:
-                subscription = await self._subscribe()
-            except Exception as error:
-                log.warning("cannot reach the queue; trying again", error=repr(error))
-                await asyncio.sleep(1)
-                continue
-            try:
-                await self._pull(subscription)
-            except Exception as error:
-                log.warning("the queue fell silent; subscribing again", error=repr(error))
-                await asyncio.sleep(1)
-            finally:
-                await self._leave(subscription)
-
-    async def _subscribe(self) -> JetStreamContext.PullSubscription:
-        await self._bus.js.add_consumer(
-            EVENTS,
-            ConsumerConfig(
-                durable_name=self._durable,
-                filter_subject=self._filter,
-                ack_policy=AckPolicy.EXPLICIT,
-                deliver_policy=DeliverPolicy.ALL,
-                ack_wait=self._work.ack_wait_s,
-                max_deliver=MAX_DELIVER,
-                max_ack_pending=10_000,
-            ),
-        )
-        return await self._bus.js.pull_subscribe_bind(self._durable, stream=EVENTS)
-
-    async def _leave(self, subscription: JetStreamContext.PullSubscription) -> None:
-        """Give back at once what was delivered but not taken; otherwise it would wait for its ack_wait."""
-        with suppress(Exception):
-            while subscription.pending_msgs:
-                [message] = await subscription.fetch(1, timeout=0.1)
-                await message.nak()
-            await subscription.unsubscribe()
-
-    async def _pull(self, subscription: JetStreamContext.PullSubscription) -> None:
-        """Fetch one message at a time: `fetch(n)` would wait for all n. Raises when the consumer seems gone."""
-        silent = 0
-        while not self._stopping:
-            task = asyncio.current_task()
-            assert task is not None
-            self._fetching.add(task)
-            try:
-                [message] = await subscription.fetch(1, timeout=FETCH_S, heartbeat=FETCH_HEARTBEAT_S)
-            except FetchTimeoutError:
-                silent = 0
-                continue
-            except NatsTimeoutError:
-                silent += 1
-                if silent >= SILENT_FETCHES:
-                    await subscription.consumer_info()
-                    raise
-                continue
-            except asyncio.CancelledError:
-                return
-            finally:
-                self._fetching.discard(task)
-            silent = 0
-            self._busy += 1
-            running.labels(self._noun).inc()
-            try:
-                await self._process(message)
-            finally:
-                self._busy -= 1
-                running.labels(self._noun).dec()
-                structlog.contextvars.unbind_contextvars(self._noun, "epoch", "trace")
+    async def _taking(self, message: Msg) -> None:
+        async with self._room:
+            await self._process(message)
 
     async def _process(self, message: Msg) -> None:
         try:
@@ -262,36 +189,83 @@ class Worker:
         except ValueError:
             await message.term()  # becomes a dead letter: no subject of ours looks like this
             return
-        follow((message.headers or {}).get("traceparent", ""))
-        structlog.contextvars.bind_contextvars(**{self._noun: str(object_id)})
-        try:
-            moved = await transitions.move_event(
-                self._pool,
-                self._noun,
-                f"claim_{self._noun}",
-                id=object_id,
-                worker=self._worker,
-                lease_s=self._work.lease_s,
-            )
-        except Exception as error:
-            log.warning("claim failed; the message comes again", error=repr(error))
-            with suppress(Exception):
-                await message.nak(delay=2)
-            return
-        if moved is not None:
-            claim = Claim(self._noun, moved.row)
-            told = self._behind_it(self._tell(moved.event, message))
-            task = asyncio.create_task(self._attempt(claim, message, told), name=f"{self._noun}-{object_id}")
-            self._handling[claim.id, claim.epoch] = task
-            await asyncio.wait([task])
-            if not task.cancelled() and (error_ := task.exception()):
-                log.error("worker failed outside the handler; the lease will run out", exc_info=error_)
+        if self._elsewhere is None or not await self._elsewhere(message):
+            with self._working(object_id, message.headers):
+                try:
+                    moved = await self._claim(object_id)
+                except Exception as error:
+                    log.warning("claim failed; the message comes again", error=repr(error))
+                    with suppress(Exception):
+                        await message.nak(delay=2)
+                    return
+                if moved is not None:
+                    await self._carry_out(moved, message.data, message.in_progress)
         self._behind_it(_acknowledge(message))
 
-    async def _tell(self, event: Event, message: Msg) -> bool:
+    async def take(self, object_id: UUID, data: bytes, headers: dict[str, str] | None) -> bool:
+        """Claim an object that another worker was sent, and work on it; False when there is no free slot or no claim.
+
+        `data` and `headers` are those of the message. The message stays the other's to acknowledge.
+        """
+        if self._stopping or self._room.locked():
+            return False
+        await self._room.acquire()
+        moved: transitions.Moved | None = None
+        try:
+            moved = await self._claim(object_id)
+        finally:
+            if moved is None:
+                self._room.release()
+        if moved is None:
+            return False
+        self._behind_it(self._taken(moved, data, headers))
+        return True
+
+    async def _taken(self, moved: transitions.Moved, data: bytes, headers: dict[str, str] | None) -> None:
+        try:
+            with self._working(moved.row["id"], headers):
+                await self._carry_out(moved, data, None)
+        finally:
+            self._room.release()
+
+    @contextmanager
+    def _working(self, object_id: UUID, headers: dict[str, str] | None) -> Iterator[None]:
+        """Count an object as in work, with its name in every line of the log."""
+        follow((headers or {}).get("traceparent", ""))
+        structlog.contextvars.bind_contextvars(**{self._noun: str(object_id)})
+        self._busy += 1
+        running.labels(self._noun).inc()
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            running.labels(self._noun).dec()
+            structlog.contextvars.unbind_contextvars(self._noun, "epoch", "trace")
+
+    async def _claim(self, object_id: UUID) -> transitions.Moved | None:
+        return await transitions.move_event(
+            self._pool,
+            self._noun,
+            f"claim_{self._noun}",
+            id=object_id,
+            worker=self._worker,
+            lease_s=self._work.lease_s,
+        )
+
+    async def _carry_out(self, moved: transitions.Moved, data: bytes, in_progress: InProgress | None) -> None:
+        """Tell of the claim and attempt the work, as a task that a cancel can reach."""
+        claim = Claim(self._noun, moved.row)
+        told = self._behind_it(self._tell(moved.event, data))
+        task = asyncio.create_task(self._attempt(claim, in_progress, told), name=f"{self._noun}-{claim.id}")
+        self._handling[claim.id, claim.epoch] = task
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            log.error("worker failed outside the handler; the lease will run out", exc_info=error)
+
+    async def _tell(self, event: Event, data: bytes) -> bool:
         """Send the claim's event; the message that was delivered shows that the one before it has left."""
         with suppress(msgspec.MsgspecError):
-            if _decode(message.data).rev == event.rev - 1:
+            if _decode(data).rev == event.rev - 1:
                 return await self._outbox.send(event)
         return await self._outbox.publish(event.object_id)
 
@@ -311,13 +285,13 @@ class Worker:
 
     # -- one claimed object ---------------------------------------------------------------------------------------
 
-    async def _attempt(self, claim: Claim, message: Msg, told: "asyncio.Task[bool]") -> None:
+    async def _attempt(self, claim: Claim, in_progress: InProgress | None, told: "asyncio.Task[bool]") -> None:
         structlog.contextvars.bind_contextvars(epoch=claim.epoch)
         started = time.monotonic()
         task = asyncio.current_task()
         assert task is not None
         crashpoint(f"{self._noun}.claimed")
-        keeper = asyncio.create_task(self._keep(claim, message, task), name="lease")
+        keeper = asyncio.create_task(self._keep(claim, in_progress, task), name="lease")
         try:
             try:
                 finish = await self._handle(claim)
@@ -347,7 +321,7 @@ class Worker:
             self._handling.pop((claim.id, claim.epoch), None)
             keeper.cancel()
 
-    async def _keep(self, claim: Claim, message: Msg, task: asyncio.Task[None]) -> None:
+    async def _keep(self, claim: Claim, in_progress: InProgress | None, task: asyncio.Task[None]) -> None:
         while True:
             await asyncio.sleep(self._work.heartbeat_s)
             try:
@@ -360,8 +334,9 @@ class Worker:
             if not held and (claim.id, claim.epoch) in self._handling:
                 task.cancel()
                 return
-            with suppress(Exception):  # a bus that is away delivers again, and the row decides
-                await message.in_progress()
+            if in_progress is not None:
+                with suppress(Exception):  # a bus that is away delivers again, and the row decides
+                    await in_progress()
 
     async def _commit(self, claim: Claim, finish: Finish, told: "asyncio.Task[bool]") -> None:
         """Write the end. After a lost answer the retry finds the row already moved, and by whom."""

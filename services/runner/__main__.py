@@ -5,6 +5,7 @@ from uuid import UUID
 import structlog
 from nats.aio.msg import Msg
 
+from services.runner.affinity import Affinity
 from services.runner.batches.chunk import ChunkHandler
 from services.runner.batches.turns import JobsFirst, Turns
 from services.runner.batches.worker import BatchWorker
@@ -36,8 +37,18 @@ async def make(parts: Parts) -> Worker:
     turns = Turns(count)
     batches = BatchWorker(parts, ChunkHandler(parts, sandboxes, turns), slots=count)
     await parts.stack.enter_async_context(batches.running())
-    handler = JobsFirst(JobHandler(parts, sandboxes), turns)
-    return worker_of(parts, "job", "job.submitted.>", durable="runner", slots=count, handler=handler)
+    affinity = Affinity(parts.bus, sandboxes)
+    worker = worker_of(
+        parts,
+        "job",
+        "job.submitted.>",
+        durable="runner",
+        slots=count,
+        handler=JobsFirst(JobHandler(parts, sandboxes), turns),
+        elsewhere=affinity.elsewhere if sandboxes.keeps else None,
+    )
+    await parts.stack.enter_async_context(background(affinity.listen(worker), "affinity"))
+    return worker
 
 
 async def _open_sandboxes(parts: Parts) -> SandboxPool:

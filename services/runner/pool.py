@@ -8,17 +8,19 @@ import asyncio
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import aiodocker
 import msgspec
 import psutil
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter as Count
+from prometheus_client import Gauge
 
 from shared.codes import JobCode
 from shared.errors import JobError, PlatformFault
@@ -36,7 +38,14 @@ JOBS_MAX = 5_000
 """Jobs that one sandbox takes at the most: whatever its model leaks goes with it."""
 
 waiting = Gauge("clinai_sandboxes_waiting", "Loaded sandboxes without a job")
-taken = Counter("clinai_sandboxes_taken_total", "Jobs by how they got their sandbox", ["how"])
+taken = Count("clinai_sandboxes_taken_total", "Jobs by how they got their sandbox", ["how"])
+
+
+class Whose(NamedTuple):
+    """One tenant's use of one version."""
+
+    tenant: UUID
+    version: UUID
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -46,20 +55,28 @@ class Key(msgspec.Struct, frozen=True):
     version: UUID
     digest: str
 
+    @property
+    def whose(self) -> Whose:
+        """The key without the image."""
+        return Whose(self.tenant, self.version)
+
 
 class _Sandbox:
     """An open container with its session."""
 
-    def __init__(self, key: Key, session: Session, stack: AsyncExitStack) -> None:
+    def __init__(self, key: Key, session: Session, stack: AsyncExitStack, gone: Callable[[], None]) -> None:
         self.key = key
         self.session = session
         self.jobs = 0
         self.warmed = False
         self.used_at = time.monotonic()
         self._stack = stack
+        self._gone = gone
 
     async def close(self) -> None:
         """Remove the container; what the engine does not do now is done by its labels at the next start."""
+        gone, self._gone = self._gone, lambda: None
+        gone()
         with suppress(Exception):
             await self._stack.aclose()
 
@@ -76,6 +93,10 @@ class SandboxPool:
         """Sandboxes that will be free soon and are promised to nobody."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self.held: Counter[Whose] = Counter()
+        """Sandboxes that are open or opening: idle, at work, or promised."""
+        self.changed = asyncio.Event()
+        """Set when a first sandbox of somebody's comes or a last one goes."""
         self._folder = folder / "warm-up"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._picture = self._folder / "picture.png"
@@ -121,6 +142,10 @@ class SandboxPool:
             self._give_back(sandbox, warm_up)
         outcome.timings = {"container": took_ms, **outcome.timings}
         return outcome
+
+    def is_free(self, whose: Whose) -> bool:
+        """Whether a loaded sandbox of theirs waits for a job."""
+        return any(key.whose == whose for key in self._idle)
 
     def prewarm(self, key: Key, spec: SandboxSpec, warm_up: dict[str, Any] | None) -> None:
         """Open a sandbox before the first job comes, unless there is one or no room for one."""
@@ -191,13 +216,23 @@ class SandboxPool:
 
     async def _open(self, key: Key, spec: SandboxSpec) -> _Sandbox:
         stack = AsyncExitStack()
+        self._hold(key.whose, 1)
         try:
             session = await stack.enter_async_context(open_session(self._docker, spec))
             await session.load()
         except BaseException:
+            self._hold(key.whose, -1)
             await stack.aclose()
             raise
-        return _Sandbox(key, session, stack)
+        return _Sandbox(key, session, stack, lambda: self._hold(key.whose, -1))
+
+    def _hold(self, whose: Whose, more: int) -> None:
+        before = self.held[whose]
+        self.held[whose] += more
+        if not self.held[whose]:
+            del self.held[whose]
+        if not before or whose not in self.held:
+            self.changed.set()
 
     def _give_back(self, sandbox: _Sandbox, warm_up: dict[str, Any] | None) -> None:
         sandbox.used_at = time.monotonic()

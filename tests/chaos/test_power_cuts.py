@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.conftest import events_of
 from tests.client import Client
 from tests.conftest import make_zip
-from tests.e2e.test_job_ends import containers
+from tests.leftovers import nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.chaos
@@ -68,7 +68,7 @@ async def test_runner_dies_at(
     assert events.count("succeeded") == 1
     assert events[-1] == "succeeded"
     assert "failed" not in events
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform)
 
 
 @pytest.mark.parametrize("point", VERSION_POINTS)
@@ -89,8 +89,7 @@ async def test_builder_dies_at(platform: TestPlatform, owner: Client, photo: byt
     assert events[-1] == "ready"
     job = await owner.run(version["id"], photo)
     assert (job["status"], job["result"]) == ("SUCCEEDED", {"ok": True})
-    assert containers(platform, "build") == []
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform)
 
 
 @pytest.mark.parametrize("point", ["outbox.publish", "outbox.mark"])

@@ -9,7 +9,7 @@ from shared.settings import load
 from shared.storage import open_storage
 from tests.client import Client
 from tests.conftest import make_zip
-from tests.e2e.test_job_ends import containers
+from tests.leftovers import nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.e2e
@@ -66,8 +66,7 @@ async def test_bad_package_fails_with_its_code(platform: TestPlatform, client: C
     assert says in version["error_message"]
     log = (await client.http.get(f"/api/models/versions/{version['id']}/logs")).raise_for_status().text
     assert log.strip()
-    assert containers(platform, "build") == []
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform)
 
 
 async def test_cancel_in_the_middle_of_a_build(platform: TestPlatform, client: Client) -> None:
@@ -85,4 +84,4 @@ async def test_cancel_in_the_middle_of_a_build(platform: TestPlatform, client: C
     assert "Stopped: the build was canceled" in await stored_log(platform, version_id)
     after = await client.build(make_zip({"predict.py": GOOD, "requirements.txt": ""}))
     assert after["status"] == "READY", after
-    assert containers(platform, "build") == []
+    await nothing_left(platform)

@@ -1,14 +1,14 @@
 """Every way a job can end, through the whole platform: its code, its message, and nothing left behind."""
 
 import asyncio
-import json
-import subprocess
 from typing import Any
 
 import pytest
 
 from tests.client import Client
 from tests.conftest import make_zip
+from tests.e2e.conftest import OBEDIENT
+from tests.leftovers import containers, labels_of, nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.e2e
@@ -28,25 +28,6 @@ BAD_ENDS = [
     ("fork bomb", "PROCESS_LIMIT", ""),
     ("many files", "OUTPUT_LIMIT", "1000"),
 ]
-
-
-def containers(platform: TestPlatform, kind: str) -> list[str]:
-    """Engine containers of this platform."""
-    labels = [f"label=clinai.instance={platform.instance}", f"label=clinai.kind={kind}"]
-    found = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", labels[0], "--filter", labels[1]],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return found.stdout.split()
-
-
-def labels_of(container: str) -> dict[str, str]:
-    """Labels of a container."""
-    command = ["docker", "inspect", "--format", "{{json .Config.Labels}}", container]
-    found: dict[str, str] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return found
 
 
 @pytest.mark.parametrize(("do", "code", "says"), BAD_ENDS, ids=[end[0] for end in BAD_ENDS])
@@ -71,7 +52,7 @@ async def ends(
     assert job["error_message"]
     assert says in job["error_message"].replace(",", "")
     assert (await owner.get(f"/api/jobs/{job['id']}/outputs"))["outputs"] == []
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform)
 
 
 async def test_gigabyte_of_prints_succeeds_with_a_cut_log(
@@ -92,22 +73,31 @@ async def test_job_after_all_that_succeeds(owner: Client, obedient: dict[str, An
     assert outputs == {"copy.bin": photo, "extra/mask.txt": b"1"}
 
 
+@pytest.mark.parametrize("isolation", ["fork", "container"])
 async def test_cancel_of_a_running_job(
-    platform: TestPlatform, owner: Client, obedient: dict[str, Any], photo: bytes
+    platform: TestPlatform, owner: Client, photo: bytes, obedient: dict[str, Any], isolation: str
 ) -> None:
-    job_id = await owner.submit(obedient["id"], photo, {"do": "hang"})
+    version = obedient
+    if isolation == "container":
+        toml = 'isolation = "container"\n'
+        version = await owner.build(make_zip({"predict.py": OBEDIENT, "requirements.txt": "", "clinai.toml": toml}))
+    job_id = await owner.submit(version["id"], photo, {"do": "hang"})
     await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "RUNNING")
     for _ in range(200):
-        if found := containers(platform, "sandbox"):
+        found = {id_: labels_of(id_) for id_ in containers(platform, "sandbox")}
+        if mine := [id_ for id_, labels in found.items() if labels.get("clinai.version") == version["id"]]:
             break
         await asyncio.sleep(0.05)
-    assert [(labels["clinai.job"], labels["clinai.epoch"]) for labels in map(labels_of, found)] == [(job_id, "1")]
+    [sandbox] = mine
+    if isolation == "container":
+        assert (found[sandbox]["clinai.job"], found[sandbox]["clinai.epoch"]) == (job_id, "1")
     await owner.post(f"/api/jobs/{job_id}/cancel")
     job = await owner.job_end(job_id)
     assert job["status"] == "CANCELED"
-    after = await owner.run(obedient["id"], photo, {"do": ""})
+    after = await owner.run(version["id"], photo, {"do": ""})
     assert after["status"] == "SUCCEEDED"
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform)
+    assert sandbox not in containers(platform, "sandbox")
 
 
 async def test_parameters_have_the_defaults_that_the_package_declares(owner: Client, photo: bytes) -> None:

@@ -47,6 +47,8 @@ def test_every_line_of_a_burst_is_shown_at_once(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "deploy", "logs", "builder"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "CLINAI_DATA": str(tmp_path)},
+        # who runs the tests in the background has given them a Ctrl-C that does nothing
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as shown:  # fmt: skip
         assert shown.stdout is not None
         try:

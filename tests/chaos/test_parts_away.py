@@ -12,7 +12,7 @@ import pytest
 from tests.chaos.conftest import events_of
 from tests.client import Client
 from tests.conftest import make_zip
-from tests.e2e.test_job_ends import containers
+from tests.leftovers import nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.chaos
@@ -27,7 +27,7 @@ async def test_part_killed_while_jobs_run(
     for job_id in job_ids:
         job = await owner.job_end(job_id, timeout_s=90)
         assert job["status"] == "SUCCEEDED", job
-    assert containers(platform, "sandbox") == []
+    await nothing_left(platform, at_once=3)
     await owner.until("/api/health", lambda health: health["status"] == "ok")
 
 

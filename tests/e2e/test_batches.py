@@ -14,7 +14,7 @@ import pytest
 
 from tests.client import Client
 from tests.conftest import make_zip
-from tests.e2e.test_job_ends import containers
+from tests.leftovers import nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.e2e
@@ -126,10 +126,7 @@ async def test_one_fault_ends_one_input(platform: TestPlatform, owner: Client, m
     lines = [json.loads(line) for line in files_out.pop("outcomes.jsonl").splitlines()]
     assert files_out == {f"outputs/in/{n}.png/copy.png": photo for n in (0, 2, 5, 6, 7)}
     assert [line["index"] for line in lines] == list(range(9))
-    # the sandboxes go with the chunks that opened them
-    async with asyncio.timeout(20):
-        while containers(platform, "sandbox"):  # noqa: ASYNC110 - the engine tells nobody
-            await asyncio.sleep(0.2)
+    await nothing_left(platform, at_once=2)
 
 
 async def test_a_container_for_each_input_where_the_model_asks_for_it(owner: Client, photo: bytes) -> None:

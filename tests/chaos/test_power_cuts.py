@@ -4,6 +4,8 @@ A file named like a point of `shared/crashpoints.py` kills whoever reaches it, o
 service again; nothing else helps.
 """
 
+import asyncio
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,7 @@ VERSION_POINTS = [
 async def struck(marker: Path) -> None:
     """Wait until somebody has died of it: some points lie behind the event that the test has waited for."""
     async with asyncio.timeout(20):
-        while os.path.exists(marker):
+        while os.path.exists(marker):  # noqa: ASYNC110, ASYNC240, PTH110
             await asyncio.sleep(0.1)
 
 

@@ -15,7 +15,7 @@ from tests.chaos.test_power_cuts import arm
 from tests.client import Client
 from tests.conftest import make_zip
 from tests.e2e.test_batches import BATCH, ended, send
-from tests.e2e.test_job_ends import containers
+from tests.leftovers import nothing_left
 from tests.platforms import TestPlatform
 
 pytestmark = pytest.mark.chaos
@@ -94,9 +94,7 @@ async def test_killed_in_the_middle_again_and_again(
         keys = {key async for key, _ in storage.list_keys(f"batches/{batch_id}/")}
     parts = (await owner.get(f"{BATCH}{batch_id}/outputs"))["parts"]
     assert len(keys) >= len(parts) + 1
-    async with asyncio.timeout(30):
-        while containers(platform, "sandbox"):  # noqa: ASYNC110 - the engine tells nobody
-            await asyncio.sleep(0.2)
+    await nothing_left(platform, at_once=2)
 
 
 async def test_a_stopped_runner_keeps_what_it_has_and_hands_back_the_rest(

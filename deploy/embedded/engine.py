@@ -54,7 +54,7 @@ def ensure(docker_host: str, say: Progress) -> None:
         )
     if not _debian():
         raise LauncherError("no container engine answers: install Docker Engine or Docker Desktop, or set DOCKER_HOST")
-    root = _as_root()
+    root = as_root()
     installed = shutil.which("dockerd", path=_path()) is not None
     plan = "start the Docker engine" if installed else "install Debian's docker.io package and start it"
     if root is None:
@@ -65,13 +65,13 @@ def ensure(docker_host: str, say: Progress) -> None:
     if sys.stdin.isatty() and input(f"  may I {plan}? [Y/n] ").strip().lower() not in ("", "y", "yes"):
         raise LauncherError("stopped: a container engine is needed; start one, or set DOCKER_HOST")
     if not installed:
-        _install(root, say)
+        install(root, ["docker.io", "iptables"], say)
     _start(root, say)
 
 
 def restart_if_ours(say: Progress) -> None:
     """Start the engine again when it was started by us and has died."""
-    if _ours_has_died() and (root := _as_root()) is not None:
+    if _ours_has_died() and (root := as_root()) is not None:
         say("the container engine has died; starting it again")
         _start(root, say)
 
@@ -79,7 +79,7 @@ def restart_if_ours(say: Progress) -> None:
 def stop() -> str:
     """Stop the engine that a launcher started; returns a line that says what happened."""
     state = _state()
-    root = _as_root() or []
+    root = as_root() or []
     if state is None or not processes.same_process(*state):
         return "no engine that a launcher started is running"
     subprocess.run([*root, "rm", "-f", str(STATE)], check=False)  # first: no supervisor shall start it again
@@ -88,10 +88,11 @@ def stop() -> str:
     return "the engine has stopped" if gone else f"the engine (pid {state[0]}) has not stopped after 30 s"
 
 
-def _install(root: list[str], say: Progress) -> None:
+def install(root: list[str], packages: list[str], say: Progress) -> None:
+    """Install Debian packages; raises LauncherError with apt's reason."""
     with _no_service_starts(root):
-        for args in (["update", *APT], ["install", "-y", "--no-install-recommends", *APT, "docker.io", "iptables"]):
-            say(f"apt-get {args[0]}" + (" docker.io" if args[0] == "install" else ""))
+        for args in (["update", *APT], ["install", "-y", "--no-install-recommends", *APT, *packages]):
+            say(f"apt-get {args[0]}" + (f" {packages[0]}" if args[0] == "install" else ""))
             environment = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a"]
             done = subprocess.run(
                 [*root, *environment, "apt-get", *args],
@@ -181,6 +182,12 @@ def _state() -> tuple[int, float] | None:
         return None
 
 
+def started_by_us() -> int | None:
+    """Pid of the engine that a launcher started and that still runs."""
+    state = _state()
+    return state[0] if state is not None and processes.same_process(*state) else None
+
+
 def _ours_has_died() -> bool:
     state = _state()
     return state is not None and not processes.same_process(*state)
@@ -205,7 +212,7 @@ def _debian() -> bool:
     return False
 
 
-def _as_root() -> list[str] | None:
+def as_root() -> list[str] | None:
     """Prefix of commands that need root; None when we cannot have it. May ask for a password on a terminal."""
     if os.geteuid() == 0:
         return []

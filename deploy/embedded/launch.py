@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from deploy.embedded import control, engine, processes, registry
+from deploy.embedded import control, engine, gvisor, processes, registry
 from deploy.embedded.parts import NAMES, needs_engine, nodes, select
 from deploy.embedded.platform import ROOT, LauncherError, Platform
 from deploy.embedded.supervisor import Supervisor
@@ -69,6 +69,7 @@ def _look(platform: Platform, names: list[str], say: Say) -> None:
         )
     if needs_engine(names) or ("registry" in names and registry.binary(platform) is None):
         engine.ensure(platform.docker_host, say)
+        gvisor.ensure(platform.docker_host, os.environ.get("CLINAI_SANDBOX_RUNTIME", ""), say)
 
 
 def _start(platform: Platform, names: list[str]) -> None:

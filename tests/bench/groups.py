@@ -15,6 +15,7 @@ from tests.bench.predict import measure_predict
 from tests.bench.profile import measure_profile
 from tests.bench.queue import SETTINGS as QUEUE_SETTINGS
 from tests.bench.queue import measure_queue
+from tests.bench.sandbox import measure_sandbox
 from tests.bench.sockets import measure_sockets
 from tests.bench.web import measure_web
 
@@ -22,6 +23,7 @@ GROUPS = (
     Group("builds", "package uploaded → READY", measure_builds, alone=True),
     Group("large", "a package of 500 MB beside a PUT and a hash of it", measure_large_package),
     Group("cold", "a job in a container of its own, beside docker run", measure_cold),
+    Group("sandbox", "what a sandbox costs over the model itself, each isolation, gVisor beside runc", measure_sandbox),
     Group("predict", "predict, 1 in flight, beside LitServe, BentoML and docker run", measure_predict),
     Group("floor", "the steps that no durable, sandboxed job can do without, bare", measure_floor),
     Group("load", "jobs per second at 16 in flight beside LitServe, and which part spends the CPU", measure_load),

@@ -43,8 +43,19 @@ DENIED = {
     "engine socket": "socket.socket(socket.AF_UNIX).connect('/var/run/docker.sock')",
 }
 
+GVISOR_ALLOWS = {
+    "read fds of pid 1",  # their numbers; to open one is refused, as the attempts beside it show
+    "environment of pid 1",  # nothing of ours is in it
+    "priority back",
+    # objects of gVisor's own kernel, which has no network and no devices of the host
+    "new namespaces",
+    "make a device",
+    "raw socket",
+}
 
-async def test_nothing_is_reached(run: Run) -> None:
+
+@pytest.mark.parametrize("runtime", runtimes())
+async def test_nothing_is_reached(run: Run, runtime: str) -> None:
     """All in one sandbox: each attempt must fail with an error, and the job must still succeed."""
     code = f"""
     import ctypes, os, resource, signal, socket
@@ -69,8 +80,9 @@ async def test_nothing_is_reached(run: Run) -> None:
                 pass
         return {{"reached": reached}}
     """
-    ran = (await run(code, timeout_s=15.0)).ended(None)
-    assert ran.outcome.result == {"reached": []}
+    ran = (await run(code, timeout_s=15.0, runtime=runtime)).ended(None)
+    assert ran.outcome.result
+    assert set(ran.outcome.result["reached"]) <= (GVISOR_ALLOWS if runtime else set())
 
 
 @pytest.mark.parametrize("runtime", runtimes())

@@ -11,7 +11,7 @@ import pytest
 from shared.sandbox import SandboxSpec
 from shared.sandbox.inside.identity import HARNESS_UID, MODEL_UID
 from shared.statuses import Isolation
-from tests.hostile.conftest import MakeImage, sandboxes
+from tests.hostile.conftest import MakeImage, runtimes, sandboxes
 from tests.hostile.warm import MODEL, Warm, loaded_at, opened
 
 pytestmark = pytest.mark.hostile
@@ -22,9 +22,11 @@ async def warm_image(make_image: MakeImage) -> str:
     return await make_image({"predict.py": MODEL})
 
 
-@pytest.fixture
-async def fork(docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, tmp_path: Path) -> AsyncIterator[Warm]:
-    changed = msgspec.structs.replace(spec, image=warm_image, isolation=Isolation.FORK)
+@pytest.fixture(params=runtimes())
+async def fork(
+    docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Warm]:
+    changed = msgspec.structs.replace(spec, image=warm_image, isolation=Isolation.FORK, runtime=request.param)
     async with opened(docker, changed, tmp_path) as session:
         yield session
     assert await sandboxes(docker, spec) == []
@@ -36,12 +38,17 @@ def isolation(request: pytest.FixtureRequest) -> Isolation:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(params=runtimes())
 async def warm(
-    docker: aiodocker.Docker, spec: SandboxSpec, warm_image: str, isolation: Isolation, tmp_path: Path
+    docker: aiodocker.Docker,
+    spec: SandboxSpec,
+    warm_image: str,
+    isolation: Isolation,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Warm]:
     async with opened(
-        docker, msgspec.structs.replace(spec, image=warm_image, isolation=isolation), tmp_path
+        docker, msgspec.structs.replace(spec, image=warm_image, isolation=isolation, runtime=request.param), tmp_path
     ) as session:
         yield session
     assert await sandboxes(docker, spec) == []
@@ -115,7 +122,8 @@ async def test_nothing_of_a_job_is_there_for_the_next(warm: Warm, what: str) -> 
     assert result["files"] == ["/tmp/made-by-setup"]
     nobody_else(result["uids"], warm)
     assert result["in"] == ["image.png"]
-    assert result["at"] == first
+    if not warm.runtime:  # gVisor may have it loaded anew, which leaves no more behind
+        assert result["at"] == first
     assert after.log == []
 
 
@@ -152,6 +160,9 @@ BAD = {
 async def test_a_bad_end_has_its_code_and_the_next_job_is_well(warm: Warm, code: str) -> None:
     await loaded_at(warm)
     (await warm.run(BAD[code])).ended(code)
+    if warm.runtime and code == "OUT_OF_MEMORY":
+        assert warm.session.spent  # gVisor's kernel was in the same group and is gone with the model
+        return
     assert not warm.session.spent
     after = await warm.run(LOOK)
     assert after.ended(None).outcome.result
@@ -192,6 +203,8 @@ CLOSED = {
 
 @pytest.mark.parametrize("what", CLOSED)
 async def test_the_loaded_process_is_closed_to_its_jobs(fork: Warm, what: str) -> None:
+    # gVisor shows a process's descriptors to its uid (docs/operations.md says so)
+    shown = bool(fork.runtime) and what == "descriptors"
     ran = await fork.run(f"""
         import ctypes, os
         def check(answer):
@@ -204,7 +217,7 @@ async def test_the_loaded_process_is_closed_to_its_jobs(fork: Warm, what: str) -
                 return {{"refused": True}}
             return {{"refused": False}}
     """)
-    assert ran.ended(None).outcome.result == {"refused": True}
+    assert ran.ended(None).outcome.result == {"refused": not shown}
 
 
 async def test_a_forged_report_harms_only_its_own_job(fork: Warm) -> None:
@@ -222,14 +235,23 @@ async def test_a_forged_report_harms_only_its_own_job(fork: Warm) -> None:
     assert await loaded_at(fork) == first
 
 
-async def test_system_v_memory_ends_the_sandbox(fork: Warm) -> None:
-    (
-        await fork.run("""
+SYSTEM_V = {
+    "memory": "shmget(1234, 4096, 0o1666)",
+    "semaphores": "semget(1234, 1, 0o1666)",
+    "messages": "msgget(1234, 0o1666)",
+}
+
+
+@pytest.mark.parametrize("what", SYSTEM_V)
+async def test_system_v_objects_end_the_sandbox(fork: Warm, what: str) -> None:
+    made = await fork.run(f"""
         import ctypes
         def run(i, o):
-            return {"id": ctypes.CDLL(None).shmget(1234, 4096, 0o1666)}
+            return {{"id": ctypes.CDLL(None).{SYSTEM_V[what]}}}
     """)
-    ).ended(None)
+    result = made.ended(None).outcome.result
+    assert result
+    assert result["id"] >= 0
     assert fork.session.spent
 
 

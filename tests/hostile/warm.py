@@ -26,8 +26,9 @@ OK = "def run(i, o):\n    return {'loaded_at': LOADED_AT}"
 class Warm:
     """A session and a way to run code in it."""
 
-    def __init__(self, session: Session, folder: Path) -> None:
+    def __init__(self, session: Session, folder: Path, runtime: str = "") -> None:
         self.session = session
+        self.runtime = runtime
         self._folder = folder
 
     async def run(self, code: str, *, inside: bool = False, settle: bool = True) -> Ran:
@@ -47,7 +48,7 @@ class Warm:
 async def opened(docker: aiodocker.Docker, spec: SandboxSpec, tmp_path: Path) -> AsyncIterator[Warm]:
     async with open_session(docker, spec) as session:
         await session.load()
-        yield Warm(session, tmp_path)
+        yield Warm(session, tmp_path, spec.runtime)
 
 
 async def loaded_at(warm: Warm) -> float:

@@ -13,6 +13,7 @@ import fcntl
 import gc
 import json
 import os
+import resource
 import stat
 import struct
 import sys
@@ -138,11 +139,12 @@ def _fork(run: Any, job: dict[str, Any] | None, options: dict[str, Any]) -> None
 
 
 class Shared:
-    """What a forked process has in common with this one, not as a copy: open files and memory mapped as shared."""
+    """What a forked process has in common with this one or may change: open files, memory mapped as shared, limits."""
 
     def __init__(self) -> None:
         self._files = self._look()
         self._memory = _shared_memory()
+        self._limits = _limits()
 
     def is_whole(self) -> bool:
         """Put positions and flags of open files back; False when something else is not as it was."""
@@ -150,7 +152,7 @@ class Shared:
             fcntl.fcntl(fd, fcntl.F_SETFL, flags)
             if position is not None:
                 os.lseek(fd, position, os.SEEK_SET)
-        return self._look() == self._files and _shared_memory() == self._memory
+        return self._look() == self._files and _shared_memory() == self._memory and _limits() == self._limits
 
     def _look(self) -> dict[int, tuple[Any, ...]]:
         found: dict[int, tuple[Any, ...]] = {}
@@ -170,6 +172,10 @@ class Shared:
                 # whether a pipe or socket holds something, or what an eventfd counts, cannot be looked at
                 found[fd] = (flags, None, os.urandom(8))
         return found
+
+
+def _limits() -> list[tuple[int, int]]:
+    return [resource.getrlimit(number) for name, number in sorted(vars(resource).items()) if name.startswith("RLIMIT_")]
 
 
 def _locks(fd: int) -> list[str]:

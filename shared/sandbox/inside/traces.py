@@ -6,6 +6,7 @@ anew. The process: limits and priorities, which processes of the same uid may ch
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import stat
@@ -62,13 +63,24 @@ def empty_out() -> None:
 
 def foreign_memory() -> bool:
     """Whether System V objects exist: nobody but their owner could remove them, so the sandbox has to go."""
-    for kind in ("shm", "sem", "msg"):
-        try:
-            if kernel_text(f"/proc/sysvipc/{kind}").count("\n") > 1:
-                return True
-        except OSError:
-            continue
-    return False
+    if not os.path.isdir("/proc/sysvipc"):
+        return _counted_by_call()
+    return any(kernel_text(f"/proc/sysvipc/{kind}").count("\n") > 1 for kind in ("shm", "sem", "msg"))
+
+
+def _counted_by_call() -> bool:
+    """The same where the kernel has no such files (gVisor): SHM_INFO, SEM_INFO and MSG_INFO, see shmctl(2)."""
+    info = (ctypes.c_int * 64)()
+    libc = ctypes.CDLL(None)
+    found = []
+    for call, which, field in (
+        (libc.shmctl, (0, 14), 0),  # used_ids
+        (libc.semctl, (0, 0, 19), 7),  # semusz: how many sets there are
+        (libc.msgctl, (0, 12), 0),  # msgpool: how many queues there are
+    ):
+        ctypes.memset(info, 0, ctypes.sizeof(info))
+        found.append(call(*which, info) >= 0 and info[field] > 0)
+    return any(found)
 
 
 def _files() -> Files | None:
@@ -129,11 +141,14 @@ def _process(pid: int) -> list[str]:
     """What a process of the same uid could change about the model's process; empty when that is stopped or gone."""
     try:
         fields = kernel_text(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
-        limits = kernel_text(f"/proc/{pid}/limits")
         status = kernel_text(f"/proc/{pid}/status").splitlines()
         cpus = next((line for line in status if line.startswith("Cpus_allowed:")), "")
     except OSError:
         return []
     if fields[0] in "TtZX":
         return []
+    try:
+        limits = kernel_text(f"/proc/{pid}/limits")
+    except OSError:
+        limits = ""  # gVisor has no such file; there the loaded process of `fork` looks at its own
     return [limits, cpus, *fields[15:17], *fields[37:39]]  # priority, nice; rt_priority, policy (proc(5))

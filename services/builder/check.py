@@ -1,4 +1,4 @@
-"""The package as the steps of a build use it: checked wholly, its code as a tar, its requirement files in a folder."""
+"""The package as the steps of a build use it: checked wholly, its requirement files in a folder."""
 
 import asyncio
 import threading
@@ -28,8 +28,8 @@ class CheckedPackage(msgspec.Struct, frozen=True, kw_only=True):
     requirements: Requirements
     weights: tuple[Weights, ...]
     """To be fetched and put below /app; their paths are free in the package."""
-    code: Path
-    """Tar of all files, with paths relative to /app and modes of ours."""
+    content: Package
+    """All files, proven, still packed: unpacked they would be written to this disk only to be read once more."""
     unpacked_bytes: int
     timeout_s: float | None
     memory_bytes: int | None
@@ -39,7 +39,7 @@ class CheckedPackage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check_package(build: Build, fetched: FetchedPackage) -> CheckedPackage:
-    """Judge the package by reading it, and unpack it into files of this build.
+    """Judge the package by reading it, and lay out what its requirements need.
 
     Runs in a thread, which a cancellation stops between two pieces. Raises PackageError, and BuildError
     (RESOLUTION_FAILED) for a requirement that is no requirement.
@@ -63,15 +63,14 @@ async def check_package(build: Build, fetched: FetchedPackage) -> CheckedPackage
 
 
 def _check(path: Path, folder: Path, rules: Rules, keep_on: KeepOn) -> CheckedPackage:
-    code = folder / "code.tar"
-    package = check(path, rules, tar=code, keep_on=keep_on)
+    package = check(path, rules, keep_on=keep_on)
     return CheckedPackage(
         python=package.python,
         about=package.about,
         warnings=package.warnings,
         requirements=_lay_out(package, folder / "requirements", keep_on),
         weights=package.config.weights,
-        code=code,
+        content=package,
         unpacked_bytes=package.unpacked_bytes,
         timeout_s=package.config.timeout_s,
         memory_bytes=package.config.memory_bytes,

@@ -124,7 +124,7 @@ class BuildHandler:
             async with build.phase("weights"):
                 weights = await self._weights.fetch_all(build, package.weights)
         async with build.phase("image"):
-            size = await make_image(build, dependencies, package.code, weights)
+            size = await make_image(build, dependencies, package.content, weights)
         async with build.phase("smoke_test"):
             fitness = await smoke_test(
                 build,

@@ -8,6 +8,16 @@
 
 from shared.package.check import check_package, read_package
 from shared.package.model import Package, Rules, Stopped
-from shared.package.unpack import extract, verify, write_tar
+from shared.package.unpack import extract, tar_pieces, verify, write_tar
 
-__all__ = ["Package", "Rules", "Stopped", "check_package", "extract", "read_package", "verify", "write_tar"]
+__all__ = [
+    "Package",
+    "Rules",
+    "Stopped",
+    "check_package",
+    "extract",
+    "read_package",
+    "tar_pieces",
+    "verify",
+    "write_tar",
+]

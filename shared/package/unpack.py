@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from shared.codes import PackageCode
 from shared.package.contents import unpacked
@@ -55,18 +55,25 @@ def verify(package: Package, keep_on: KeepOn = never_stop) -> None:
                 pass
 
 
-def write_tar(package: Package, target: Path, keep_on: KeepOn = never_stop) -> None:
-    """Write all files and folders as a tar with paths relative to the package.
+def tar_pieces(package: Package, keep_on: KeepOn = never_stop) -> Iterator[bytes]:
+    """Yield all files and folders as a tar with paths relative to the package, 256 KiB of it in memory.
 
-    May be called again; the target is then written anew. Raises PackageError (ARCHIVE_CORRUPT).
+    May be called again. Raises PackageError (ARCHIVE_CORRUPT); what was yielded before that must be thrown away.
     """
-    with opened(package) as reader, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+    with opened(package) as reader:
         for name in package.folders:
-            tar.addfile(_header(name, None))
+            yield _header(name, None)
         for entry in _in_order(package.files.values()):
-            content = _Content(reader.chunks(entry, keep_on))
-            tar.addfile(_header(entry.name, entry.size), cast(BinaryIO, content))
-            content.close()
+            yield _header(entry.name, entry.size)
+            yield from reader.chunks(entry, keep_on)
+            yield bytes(-entry.size % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def write_tar(package: Package, target: Path, keep_on: KeepOn = never_stop) -> None:
+    """Write `tar_pieces` to a file; the target is written anew. Raises PackageError (ARCHIVE_CORRUPT)."""
+    with target.open("wb") as out:
+        out.writelines(tar_pieces(package, keep_on))
 
 
 def extract(package: Package, names: Iterable[str], folder: Path, keep_on: KeepOn = never_stop) -> dict[str, str]:
@@ -95,34 +102,10 @@ def _in_order(entries: Iterable[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.header)
 
 
-def _header(name: str, size: int | None) -> tarfile.TarInfo:
+def _header(name: str, size: int | None) -> bytes:
     info = tarfile.TarInfo(name)
     info.type = tarfile.DIRTYPE if size is None else tarfile.REGTYPE
     info.mode = 0o755 if size is None else 0o644
     info.size = size or 0
     info.mtime = MTIME
-    return info
-
-
-class _Content:
-    """What tarfile reads from: `read(n)` over chunks of any size."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        parts, missing = [], size
-        while missing > 0:
-            piece = self._rest or next(self._chunks, b"")
-            if not piece:
-                break
-            parts.append(piece[:missing])
-            self._rest = piece[missing:]
-            missing -= len(parts[-1])
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """Read to the end: only there size and checksum are compared."""
-        for _ in self._chunks:
-            pass
+    return info.tobuf(tarfile.PAX_FORMAT)

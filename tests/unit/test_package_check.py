@@ -1,6 +1,7 @@
 """A package as a whole: what is kept of it, the command for authors, the examples, and the builder's view of it."""
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from services.builder.check import check_package as check_for_build
 from services.builder.fetch import FetchedPackage
 from shared.codes import BuildCode, JobCode, PackageCode
 from shared.errors import PackageError, WorkError
-from shared.package import Package, Rules, Stopped, check_package, read_package
+from shared.package import Package, Rules, Stopped, check_package, read_package, tar_pieces
 from shared.package.config import read_config
 from shared.package.source import read_source
 from shared.settings import MIB, Engine, Limits
@@ -137,7 +138,8 @@ def a_build(folder: Path, data: bytes) -> tuple[Build, FetchedPackage]:
     """What check_package reads of a build: its folder, and the limits and engine of its parts."""
     (folder / "package.zip").write_bytes(data)
     build = SimpleNamespace(folder=folder, parts=SimpleNamespace(limits=Limits(), engine=Engine()))
-    return cast(Build, build), FetchedPackage(folder / "package.zip", "key", "sha", len(data))
+    fetched = FetchedPackage(path=folder / "package.zip", key="key", sha256="sha", size=len(data), etag="etag")
+    return cast(Build, build), fetched
 
 
 async def test_the_builder_gets_code_and_requirement_files(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ async def test_the_builder_gets_code_and_requirement_files(tmp_path: Path) -> No
     assert (wanted.folder / "more.txt").read_text() == "six==1.17.0\n"
     assert (wanted.folder / "wheels/a-1-py3-none-any.whl").read_bytes() == b"abc"
     assert wanted.needs_sources
-    with tarfile.open(checked.code) as tar:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(tar_pieces(checked.content)))) as tar:
         assert {member.name for member in tar if member.isreg()} == files.keys()
 
 
@@ -172,11 +174,11 @@ async def test_a_canceled_check_leaves_no_thread_at_work(tmp_path: Path, monkeyp
     begun, ended = asyncio.Event(), []
     loop, real = asyncio.get_running_loop(), check_package
 
-    def slow(path: Path, rules: Rules, *, tar: Path | None, keep_on: Any) -> Package:
+    def slow(path: Path, rules: Rules, *, keep_on: Any) -> Package:
         loop.call_soon_threadsafe(begun.set)
         try:
             while True:
-                real(path, rules, tar=tar, keep_on=keep_on)
+                real(path, rules, keep_on=keep_on)
         except Stopped:
             ended.append("stopped")
             raise

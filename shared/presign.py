@@ -1,7 +1,7 @@
 """Presigned S3 URLs (AWS Signature Version 4, query form), made without network.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html. The general client does the same
-in ten times the time, and a page of outputs is nothing but signatures; a test compares the two.
+in four times the time, and a page of outputs is nothing but signatures; a test compares the two.
 """
 
 import hashlib

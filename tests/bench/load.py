@@ -1,8 +1,9 @@
 """Many predictions at once, in turn with LitServe; and which part spends the CPU for them."""
 
 import asyncio
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 
@@ -36,51 +37,58 @@ async def slices(us: Ours, peer: Side, accounts: Accounts, words: str, picture: 
     """Slices of load, one side after the other."""
     for side in (us, peer):
         await under_load(side, picture, SLICE_S / 2)
-    ours_, theirs = [], []
-    jobs = requests = 0
-    cpu_us: dict[str, float] = {}
-    cpu_peer: dict[str, float] = {}
+    rates: list[float] = []
+    their_rates: list[float] = []
+    jobs: list[dict[str, float]] = []
+    requests: list[dict[str, float]] = []
     for _ in range(count):
         before = await asyncio.to_thread(accounts.read)
         done, seconds = await under_load(us, picture, SLICE_S)
         between = await asyncio.to_thread(accounts.read)
-        ours_.append(done / seconds)
-        jobs += done
-        done, seconds = await under_load(peer, picture, SLICE_S)
+        their_done, their_seconds = await under_load(peer, picture, SLICE_S)
         after = await asyncio.to_thread(accounts.read)
-        theirs.append(done / seconds)
-        requests += done
-        _add(cpu_us, spent_between(before, between))
-        _add(cpu_peer, spent_between(between, after))
-    a_job = each(beyond_idling(cpu_us, cpu_peer), jobs)
-    a_request = each({name: cpu_peer[name] for name in (PEER, CLIENT)}, requests)
+        rates.append(done / seconds)
+        their_rates.append(their_done / their_seconds)
+        spent, theirs = spent_between(before, between), spent_between(between, after)
+        jobs.append(each(beyond_idling(spent, theirs, seconds / their_seconds), done))
+        requests.append(each({name: theirs[name] for name in (PEER, CLIENT)}, their_done))
+    a_job, a_request = middle(jobs), middle(requests)
     return [
-        Number(f"jobs of {words}, {IN_FLIGHT} in flight", "/s", ours_, beside=f"CPU of a job {told(a_job)}"),
-        Number(f"LitServe, the same, {WORKERS} workers", "/s", theirs, beside=f"CPU of a request {told(a_request)}"),
+        Number(f"jobs of {words}, {IN_FLIGHT} in flight", "/s", rates, beside=f"CPU of a job {told(a_job)}"),
+        Number(
+            f"LitServe, the same, {WORKERS} workers", "/s", their_rates, beside=f"CPU of a request {told(a_request)}"
+        ),
         Number(
             f"jobs over LitServe's requests, {words}",
             "x",
-            [one / other for one, other in zip(ours_, theirs, strict=True)],
+            [one / other for one, other in zip(rates, their_rates, strict=True)],
             goal=0.7,
             at_least=True,
-            details={"cpu_ms_of_a_job": a_job, "cpu_ms_of_a_request": a_request},
         ),
         Number(
             f"CPU of a job over that of a LitServe request, {words}",
             "x",
-            [sum(a_job.values()) / sum(a_request.values())],
+            [sum(one.values()) / sum(other.values()) for one, other in zip(jobs, requests, strict=True)],
             beside="its inverse is what the row above can reach where the CPUs are the limit",
+            details={"cpu_ms_of_a_job": a_job, "cpu_ms_of_a_request": a_request},
         ),
     ]
 
 
-def beyond_idling(ours_: Mapping[str, float], peers: Mapping[str, float]) -> dict[str, float]:
-    """What this platform's parts spent on jobs: less what they spent in the peer's slices, which are as long.
+def beyond_idling(ours_: Mapping[str, float], peers: Mapping[str, float], longer: float) -> dict[str, float]:
+    """What this platform's parts spent on jobs: less what they spent in the peer's slice, stretched to `longer`.
 
     That takes off their own idling, and what the engine did for others.
     """
-    idle = {name: seconds for name, seconds in peers.items() if name != CLIENT}
+    idle = {name: seconds * longer for name, seconds in peers.items() if name != CLIENT}
     return {name: max(0.0, seconds - idle.get(name, 0.0)) for name, seconds in ours_.items() if name != PEER}
+
+
+def middle(slices_: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each part over the slices, the most first."""
+    names = {name for one in slices_ for name in one}
+    found = {name: statistics.median(one.get(name, 0.0) for one in slices_) for name in names}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
 async def under_load(side: Side, picture: bytes, seconds: float) -> tuple[int, float]:
@@ -103,8 +111,3 @@ def told(spent: Mapping[str, float]) -> str:
     """The sum and the parts that matter."""
     parts = ", ".join(f"{name} {ms:.2g}" for name, ms in spent.items() if ms >= 0.1)
     return f"{sum(spent.values()):.3g} ms: {parts}"
-
-
-def _add(total: dict[str, float], more: Mapping[str, float]) -> None:
-    for name, seconds in more.items():
-        total[name] = total.get(name, 0.0) + seconds

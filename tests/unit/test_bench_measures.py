@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.bench.cpu import each, spent_between, tree_seconds
-from tests.bench.load import beyond_idling, told
+from tests.bench.load import beyond_idling, middle, told
 from tests.bench.peers import gray
 from tests.bench.peers.environment import REQUIREMENTS
 from tests.bench.pictures import photo, thing
@@ -54,7 +54,15 @@ def test_cpu_is_told_per_job_the_most_first() -> None:
 def test_what_the_parts_spend_while_the_peer_works_is_no_cost_of_a_job() -> None:
     us = {"api": 2.0, "engine": 3.0, "client": 1.0, "litserve": 0.1, "new": 0.5}
     peers = {"api": 0.5, "engine": 4.0, "client": 1.5, "litserve": 9.0}
-    assert beyond_idling(us, peers) == {"api": 1.5, "engine": 0.0, "client": 1.0, "new": 0.5}
+    assert beyond_idling(us, peers, 1.0) == {"api": 1.5, "engine": 0.0, "client": 1.0, "new": 0.5}
+    assert beyond_idling(us, peers, 0.5)["api"] == 1.75
+
+
+def test_cpu_of_several_slices_is_the_middle_of_each_part() -> None:
+    assert middle([{"api": 1.0, "engine": 90.0}, {"api": 3.0, "engine": 5.0}, {"api": 2.0}]) == {
+        "engine": 5.0,
+        "api": 2.0,
+    }
 
 
 def test_ratios_are_of_medians_round_by_round() -> None:

@@ -15,8 +15,8 @@ T ?=
 S ?=
 A ?= --help
 NAME ?=
-# test processes at once, each with platforms of its own (make test WORKERS=3); 0: one after the other
-WORKERS ?= 0
+# test processes at once, each with platforms of its own; auto: one more than there are cores, 0: one after the other
+WORKERS ?= auto
 
 PY := .venv/bin/python
 DEPLOY := $(PY) -m deploy
@@ -81,7 +81,7 @@ browser-if-possible: # a machine without a browser still runs all other tests; t
 
 .PHONY: test tests
 test tests: .venv/.dev engine $(if $(T),,web-test) $(if $(WEB_TESTS),web/dist/index.html browser-if-possible) ## run all tests, those of the web page included (T=path for a part)
-	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile --reruns 1) $(TESTS)
+	@$(PY) -m pytest $(if $(T),,-n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns 1) $(TESTS)
 
 .PHONY: lint
 lint: .venv/.dev web/node_modules/.stamp ## ruff, mypy, import directions, schema.sql, eslint, TypeScript

@@ -2,12 +2,23 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from deploy.embedded.platform import can_bind
+
 ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to outgoing connections (32768 and more)."""
+    for port in random.sample(range(10_000, 20_000), 1000):
+        if can_bind(port):
+            return port
+    raise RuntimeError("no free port between 10000 and 20000")
 
 
 class TestPlatform:

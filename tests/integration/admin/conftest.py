@@ -41,13 +41,19 @@ class OpenParts:
 
 @pytest.fixture
 async def docker(parts: TestPlatform) -> AsyncIterator[aiodocker.Docker]:
-    """The engine; what a test made with this platform's label goes when it is over."""
+    """The engine, without images of this platform's label before and after a test: builds of other files leave some."""
     async with open_engine(load(settings.Engine, parts.env)) as engine:
+        await remove_images(engine, parts)
         yield engine
-        label = [f"clinai.instance={parts.env['CLINAI_INSTANCE']}"]
-        found = await engine.images.list(filters={"label": label})
-        for image in sorted(found, key=lambda image: "clinai.version" not in image["Labels"]):  # children first
-            await engine.images.delete(image["Id"], force=True)
+        await remove_images(engine, parts)
+
+
+async def remove_images(engine: aiodocker.Docker, parts: TestPlatform) -> None:
+    """Remove every image with the platform's label."""
+    label = [f"clinai.instance={parts.env['CLINAI_INSTANCE']}"]
+    found = await engine.images.list(filters={"label": label})
+    for image in sorted(found, key=lambda image: "clinai.version" not in image["Labels"]):  # children first
+        await engine.images.delete(image["Id"], force=True)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +17,7 @@ from services.api.health import checks
 from shared.db import Pool
 from shared.heartbeat import Pulse, beating
 from tests.integration.api.conftest import opened, problem, serving, serving_openly
-from tests.platforms import ROOT, TestPlatform
+from tests.platforms import ROOT, TestPlatform, free_port
 
 pytestmark = pytest.mark.integration
 
@@ -151,8 +150,7 @@ async def start(environ: dict[str, str]) -> asyncio.subprocess.Process:
 
 
 async def test_the_process_stops_as_it_should(parts: TestPlatform, pool: Pool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     environ = {**parts.environ, "CLINAI_API_PORT": str(port), "CLINAI_WORKER_ID": "api-process"}
     process = await start(environ)
     try:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,7 +21,7 @@ from shared.db import Pool
 from shared.events import EVENTS, Noun, headers, log_subject
 from shared.ids import new_id
 from tests.client import Live
-from tests.platforms import ROOT, TestPlatform
+from tests.platforms import ROOT, TestPlatform, free_port
 
 QUEUE_FRAMES = 64
 
@@ -31,9 +30,7 @@ class Process:
     """A running `python -m services.notifier`."""
 
     def __init__(self, parts: TestPlatform, **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._environ = parts.environ | {
             "CLINAI_NOTIFIER_PORT": str(self.port),
             "CLINAI_METRICS_PORT": "",
@@ -75,9 +72,9 @@ class Process:
             return await self.process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def process(parts: TestPlatform) -> AsyncIterator[Process]:
-    """A notifier with small bounds."""
+    """A notifier with small bounds; it goes with its file, since its heartbeat is in every other test's database."""
     process = await Process(parts).start()
     yield process
     await process.stop()
@@ -85,7 +82,7 @@ async def process(parts: TestPlatform) -> AsyncIterator[Process]:
 
 @pytest.fixture
 async def notifier(process: Process, bus: BusConnection) -> Process:
-    """The session's notifier, once it has seen that the streams were emptied under it."""
+    """The file's notifier, once it has seen that the streams were emptied under it."""
     await process.passed(await publish(bus, new_id()))
     return process
 

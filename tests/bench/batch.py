@@ -19,7 +19,6 @@ from tests.client import Client
 
 INPUTS = 200
 SLICE_S = 4.0
-POLL_S = 0.02
 BATCH = "/api/jobs/batch/"
 
 
@@ -85,24 +84,30 @@ async def run_batch(
     """Seconds from the request to the last byte of the outputs, and the first 100 outcomes."""
     await client.login()
     headers = {"Authorization": client.http.headers["Authorization"]}
-    started = time.perf_counter()
     url = f"{client.url}{BATCH}?version_id={version_id}"
-    async with http.post(url, data=body, headers={**headers, "Content-Type": "application/zip"}) as answer:
-        if answer.status != 202:
-            raise RuntimeError(f"the batch was answered {answer.status}: {await answer.text()}")
-        batch = await answer.json()
-    where = f"{client.url}{BATCH}{batch['id']}"
-    while batch["status"] not in ("COMPLETED", "CANCELED"):
-        await asyncio.sleep(POLL_S)
-        async with http.get(where, headers=headers) as answer:
-            batch = await answer.json()
+    async with client.live() as live:
+        await live.next()
+        started = time.perf_counter()
+        async with http.post(url, data=body, headers={**headers, "Content-Type": "application/zip"}) as answer:
+            if answer.status != 202:
+                raise RuntimeError(f"the batch was answered {answer.status}: {await answer.text()}")
+            batch_id = (await answer.json())["id"]
+        last = await live.until(
+            lambda frame: (
+                frame["type"] == "event"
+                and frame["data"]["id"] == batch_id
+                and frame["data"]["status"] in ("COMPLETED", "CANCELED")
+            ),
+            timeout_s=600,
+        )
+    where = f"{client.url}{BATCH}{batch_id}"
     async with http.get(f"{where}/archive", headers=headers) as answer:
         answer.raise_for_status()
         archive = await answer.read()
     seconds = time.perf_counter() - started
-    assert (batch["succeeded"], batch["failed"]) == (INPUTS, 0), batch
+    assert (last["data"]["succeeded"], last["data"]["failed"]) == (INPUTS, 0), last
     with zipfile.ZipFile(io.BytesIO(archive)) as whole:
         grays = [whole.open(name).read(len(PNG)) for name in whole.namelist() if name.endswith(".png")]
     assert grays == [PNG] * INPUTS, "an output is no PNG, or is missing"
-    page = await client.get(f"{BATCH}{batch['id']}/inputs", params={"limit": 100})
+    page = await client.get(f"{BATCH}{batch_id}/inputs", params={"limit": 100})
     return seconds, page["items"]

@@ -54,7 +54,7 @@ async def copier(owner: Client) -> str:
 
 async def check(platform: TestPlatform, owner: Client, batch_id: str, files: dict[str, bytes]) -> None:
     """Each input has ended once and well; storage holds what the rows refer to and nothing else."""
-    found = await ended(owner, batch_id, 120)
+    found = await ended(owner, batch_id, 300)
     assert (found["status"], found["succeeded"], found["failed"]) == ("COMPLETED", len(files), 0), found
     answer = await owner.http.get(f"{BATCH}{batch_id}/archive")
     with zipfile.ZipFile(io.BytesIO(answer.raise_for_status().content)) as archive:
@@ -83,7 +83,7 @@ async def test_runner_dies_at(platform: TestPlatform, owner: Client, copier: str
 async def test_killed_in_the_middle_again_and_again(
     platform: TestPlatform, owner: Client, copier: str, photo: bytes
 ) -> None:
-    files = {f"{n:03d}.png": photo + str(n).encode() for n in range(200)}
+    files = {f"{n:03d}.png": photo + str(n).encode() for n in range(120)}
     batch_id = await send(owner, copier, files)
     for part in ("runner", "postgres", "runner", "nats", "storage", "runner"):
         await asyncio.sleep(1.5)

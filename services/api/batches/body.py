@@ -23,9 +23,10 @@ SEND_BYTES = 256 * KIB
 class Body:
     """Reads the body of one request. Iterate over `pieces()` once; the rest is known afterwards."""
 
-    def __init__(self, request: Request[Any, Any, Any], limits: Limits) -> None:
+    def __init__(self, request: Request[Any, Any, Any], limits: Limits, *, hashing: bool) -> None:
         self._request = request
         self._limits = limits
+        self._hashing = hashing
         self._kind, self._options = request.content_type
         self._digest = hashlib.sha256()
         self._size = 0
@@ -39,7 +40,7 @@ class Body:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of what was stored: the same inputs in the same order give the same."""
+        """SHA-256 of what was stored, if it was to be taken: the same inputs in the same order give the same."""
         return self._digest.digest()
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -48,7 +49,8 @@ class Body:
         if announced.isdigit() and int(announced) > self._limits.batch_bytes + (FORM_BYTES if self.is_form else 0):
             raise self._too_large()
         async for piece in self._form() if self.is_form else self._chunks():
-            self._digest.update(piece)
+            if self._hashing:
+                self._digest.update(piece)
             yield piece
         if not self._size:
             raise Invalid("There is nothing in the body; send a ZIP of images, or a form with files.")

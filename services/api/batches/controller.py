@@ -97,7 +97,8 @@ class BatchController(Controller):
             made = await service.create(context, user, await _new_batch(request), origin)
             return Response(made, status_code=201, headers=_location(made.batch_id))
         wanted = service.Wanted(version_id=version_id, params=params, key=read_key(key))
-        batch_id = await service.submit(context, user, Body(request, context.limits), wanted)
+        body = Body(request, context.limits, hashing=wanted.key is not None)
+        batch_id = await service.submit(context, user, body, wanted)
         found = await service.find(context, user, batch_id)
         return Response(found, status_code=202, headers=_location(batch_id))
 

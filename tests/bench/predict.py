@@ -29,7 +29,8 @@ async def measure_predict(bench: Bench) -> list[Number]:
         ]
         for words, picture in PICTURES.items():
             found += await in_turn(us, peers, words, picture(), bench.times(10) * ROUND)
-        found += await beside_docker_run(bench, us, bench.times(10))
+        for words, picture in PICTURES.items():
+            found += await beside_docker_run(bench, us, words, picture(), bench.times(8))
     return found
 
 
@@ -66,16 +67,15 @@ def ratios(one: list[float], other: list[float]) -> list[float]:
     return [statistics.median(one[n : n + ROUND]) / statistics.median(other[n : n + ROUND]) for n in starts]
 
 
-async def beside_docker_run(bench: Bench, us: Ours, count: int) -> list[Number]:
+async def beside_docker_run(bench: Bench, us: Ours, words: str, picture: bytes, count: int) -> list[Number]:
     """The same picture through `predict` and through `docker run` of the same image, in turn."""
     version = await gray_version(bench)
-    picture = PICTURES["a photo"]()
     by_hand, times = [], []
     for _ in range(count):
         seconds = await run_by_hand(bench.docker, version["docker_image"], picture)
         by_hand.append(seconds)
         times.append(seconds / statistics.median([await checked(us, picture) for _ in range(3)]))
     return [
-        Number("docker run of the gray model's image, a photo", "s", by_hand),
-        Number("docker run over predict", "x", times, goal=20.0, at_least=True),
+        Number(f"docker run of the gray model's image, {words}", "s", by_hand),
+        Number(f"docker run over predict, {words}", "x", times, goal=20.0, at_least=True),
     ]

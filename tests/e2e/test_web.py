@@ -1,6 +1,7 @@
 """Every path of the web page in a browser: the tests of web/e2e against the session's platform, a case a file."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,9 @@ import pytest
 from tests.platforms import ROOT, TestPlatform
 
 pytestmark = pytest.mark.e2e
+
+LONGEST_S = 1800
+"""A file takes half a minute; this ends one that hangs where its own limits do not."""
 
 FILES = sorted(path.name for path in (ROOT / "web" / "e2e").glob("*.e2e.ts"))
 
@@ -35,23 +39,29 @@ def test_there_are_files_to_run() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_page(file: str, platform: TestPlatform, page: str, browser: str) -> None:
-    done = subprocess.run(
+    environment = {
+        **os.environ,
+        **platform.environ,
+        "CLINAI_URL": page,
+        "CHROMIUM": browser,
+        "PYTHON": sys.executable,
+        "NO_COLOR": "1",
+    }
+    # a group of its own: npm, vitest and what they started go together
+    with subprocess.Popen(
         [ROOT / "deploy" / "web.sh", "e2e", f"e2e/{file}"],
-        env={
-            **os.environ,
-            **platform.environ,
-            "CLINAI_URL": page,
-            "CHROMIUM": browser,
-            "PYTHON": sys.executable,
-            "NO_COLOR": "1",
-        },
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1800,
-        check=False,
-    )
-    if done.returncode:
-        pytest.fail(f"{file} ended with {done.returncode}:\n{done.stdout[-20_000:]}", pytrace=False)
-    print(done.stdout)
+        start_new_session=True,
+    ) as tests:
+        try:
+            told, _ = tests.communicate(timeout=LONGEST_S)
+        except BaseException:
+            os.killpg(tests.pid, signal.SIGKILL)
+            raise
+    if tests.returncode:
+        pytest.fail(f"{file} ended with {tests.returncode}:\n{told[-20_000:]}", pytrace=False)
+    print(told)

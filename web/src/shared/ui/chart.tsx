@@ -4,6 +4,12 @@ import uPlot from "uplot";
 import { token, useTheme } from "@/shared/lib/theme";
 import { text } from "@/shared/text";
 
+const S = 1000;
+const MIN = 60 * S;
+const H = 60 * MIN;
+/** Milliseconds between the marks of an axis: a step is round in the unit that it is written in. */
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, S, 2 * S, 5 * S, 10 * S, 15 * S, 30 * S, MIN, 2 * MIN, 5 * MIN, 10 * MIN, 15 * MIN, 30 * MIN, H, 2 * H, 6 * H, 12 * H, 24 * H, 96 * H];
+
 interface Props {
   label: string;
   points: { at: number; value: number }[];
@@ -30,7 +36,7 @@ export function Chart({ label, points, format, ticks }: Props) {
         scales: { x: { time: false }, y: { range: (_, __, max) => [0, max * 1.15 || 1] } },
         axes: [
           { ...axis, size: 26, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) && tick > 0 ? String(tick) : "")) },
-          { ...axis, size: 58, values: (_, at) => ticks(at) },
+          { ...axis, size: 58, incrs: STEPS, values: (_, at) => ticks(at) },
         ],
         series: [{}, { stroke: token("accent"), fill: token("accent-soft"), width: 1.75, points: { show: points.length < 40, size: 5, fill: token("accent") } }],
       },

@@ -199,16 +199,16 @@ const Row = memo(function Row({ job, narrow, busy, onAct }: RowProps) {
         </span>
       )}
       <span role="cell" className="min-w-0">
-        <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block truncate font-medium after:absolute after:inset-0">
-          {jobName(job)}
-        </Link>
+        <span className="flex items-baseline justify-between gap-3">
+          <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="block min-w-0 truncate font-medium after:absolute after:inset-0">
+            {jobName(job)}
+          </Link>
+          {narrow && <Time at={job.created_at} short className="shrink-0 text-xs text-muted tnum" />}
+        </span>
         {narrow && (
           <span className="mt-0.5 flex items-center gap-2 text-xs text-muted tnum">
             <StatusBadge status={job.status} />
-            <span className="truncate">
-              {job.timings?.total !== undefined && `${duration(job.timings.total)} · `}
-              <Time at={job.created_at} short />
-            </span>
+            {job.timings?.total !== undefined && <span className="truncate">{duration(job.timings.total)}</span>}
           </span>
         )}
       </span>

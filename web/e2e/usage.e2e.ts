@@ -1,5 +1,5 @@
 import { type ExecFileException, execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -28,7 +28,10 @@ beforeAll(async () => {
   }
   await context.close();
 });
-afterAll(() => browser.close());
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+});
 afterEach(noFaults);
 
 /** Run a program as a user would, in a folder with their image. */

@@ -131,21 +131,17 @@ class SandboxPool:
             return Outcome(code=JobCode(error.code), message=error.message)
         took_ms = round((time.perf_counter() - began) * 1000, 2)
         try:
-            outcome = await sandbox.session.run(job, outputs_dir=outputs_dir, on_log=on_log)
+            outcome = await sandbox.session.answer(job, outputs_dir=outputs_dir, on_log=on_log)
         except BaseException:
             await to_the_end(sandbox.close())
             raise
-        sandbox.jobs += 1
-        if sandbox.session.spent or sandbox.jobs >= JOBS_MAX:
-            self._spawn(sandbox.close())
-        else:
-            self._give_back(sandbox, warm_up)
+        self._spawn(self._settle(sandbox, self._announce(key), warm_up))
         outcome.timings = {"container": took_ms, **outcome.timings}
         return outcome
 
     def is_free(self, whose: Whose) -> bool:
-        """Whether a loaded sandbox of theirs waits for a job."""
-        return any(key.whose == whose for key in self._idle)
+        """Whether a loaded sandbox of theirs waits for a job, or will in a moment."""
+        return any(key.whose == whose for key in (*self._idle, *self._coming))
 
     def prewarm(self, key: Key, spec: SandboxSpec, warm_up: dict[str, Any] | None) -> None:
         """Open a sandbox before the first job comes, unless there is one or no room for one."""
@@ -234,26 +230,24 @@ class SandboxPool:
         if not before or whose not in self.held:
             self.changed.set()
 
-    def _give_back(self, sandbox: _Sandbox, warm_up: dict[str, Any] | None) -> None:
-        sandbox.used_at = time.monotonic()
-        if self._closed:
-            self._spawn(sandbox.close())
-        elif warm_up is None or sandbox.warmed or not sandbox.session.loaded:
-            self._put(sandbox)
-        else:
-            coming = self._announce(sandbox.key)
-
-            async def warm() -> None:
-                found: _Sandbox | None = None
-                try:
-                    if await self._warm_up(sandbox, warm_up):
-                        found = sandbox
-                finally:
-                    if found is None:
-                        self._spawn(sandbox.close())
-                    self._arrive(sandbox.key, coming, found)
-
-            self._spawn(warm())
+    async def _settle(
+        self, sandbox: _Sandbox, coming: "asyncio.Future[_Sandbox | None]", warm_up: dict[str, Any] | None
+    ) -> None:
+        """Await that nothing of the job is left, which has its answer already, and give the sandbox to the next."""
+        session, fit = sandbox.session, False
+        try:
+            await session.settled()
+            sandbox.jobs += 1
+            fit = not session.spent and sandbox.jobs < JOBS_MAX
+            if fit and warm_up is not None and not sandbox.warmed and session.loaded:
+                fit = await self._warm_up(sandbox, warm_up)
+        except BaseException:
+            fit = False
+            raise
+        finally:
+            self._arrive(sandbox.key, coming, sandbox if fit else None)
+            if not fit:
+                await to_the_end(sandbox.close())
 
     async def _warm_up(self, sandbox: _Sandbox, params: dict[str, Any]) -> bool:
         """Have the loaded process run our picture; False when the sandbox is of no use afterwards."""

@@ -1,6 +1,7 @@
 """Images of versions that are gone: their manifests in the registry and their copies in this host's engine."""
 
 import asyncio
+import json
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -87,12 +88,25 @@ async def _from_registry(parts: WithParts, makers: set[UUID]) -> int:
 async def _from_engine(parts: WithParts, makers: set[UUID], digests: set[str]) -> int:
     """Remove what these versions made or used; the label tells who made an image, not who else uses it."""
     deleted, made = 0, {str(maker) for maker in makers}
+    await _loaded_models(parts, made)
     ours = [f"clinai.instance={parts.instance.instance}", "clinai.kind=image"]
     for image in await parts.docker.images.list(filters={"label": ours}):
         own = image_digests(image)
         if (image["Labels"].get("clinai.version") in made or own & digests) and not own & await used(parts, own):
             deleted += await remove_image(parts.docker, image["Id"])
     return deleted
+
+
+async def _loaded_models(parts: WithParts, versions: set[str]) -> None:
+    """Remove the sandboxes that wait with these models loaded: nobody will run them, and they hold their image."""
+    ours = json.dumps({"label": [f"clinai.instance={parts.instance.instance}", "clinai.kind=sandbox", "clinai.tenant"]})
+    for container in await parts.docker.containers.list(all="1", filters=ours):
+        if container["Labels"].get("clinai.version") in versions:
+            try:
+                await container.delete(force=True, v=True)
+            except aiodocker.DockerError as error:
+                if error.status not in (404, 409):  # gone, or being removed
+                    raise
 
 
 def image_digests(image: dict[str, list[str] | None]) -> set[str]:

@@ -191,6 +191,8 @@ async def _containers(parts: WithParts) -> list[Orphan]:
             continue
         noun, id_, epoch = _holder(labels)
         reason = f"{labels['clinai.kind']} of {noun} {id_}, attempt {epoch}, which nobody works on"
+        if noun == "worker":
+            reason = f"loaded model that waits for runner {id_}, which is gone"
         orphans.append(Orphan(kind="container", name=container.id, bytes=0, age_s=age_s, reason=reason))
     return orphans
 
@@ -211,17 +213,23 @@ async def delete_containers(parts: WithParts, some: list[Orphan]) -> list[Orphan
     return gone
 
 
-def _holder(labels: dict[str, str]) -> tuple[str, UUID, int]:
+_Holder = tuple[str, UUID | str, int]
+
+
+def _holder(labels: dict[str, str]) -> _Holder:
+    if "clinai.tenant" in labels:  # a model that waits loaded for many jobs
+        return "worker", labels.get("clinai.worker", ""), 0
     noun = "job" if "clinai.job" in labels else "version"
     return noun, UUID(labels[f"clinai.{noun}"]), int(labels.get("clinai.epoch", 0))
 
 
-async def _holders(parts: WithParts, labels: list[dict[str, str]]) -> set[tuple[str, UUID, int]]:
-    """Those (noun, id, epoch) that are being worked on."""
+async def _holders(parts: WithParts, labels: list[dict[str, str]]) -> set[_Holder]:
+    """Those (noun, id, epoch) that are being worked on, and workers that live."""
     named = {_holder(some) for some in labels}
     jobs = [id_ for noun, id_, _ in named if noun == "job"]
+    workers = [id_ for noun, id_, _ in named if noun == "worker"]
     versions = [id_ for noun, id_, _ in named if noun == "version"]
-    at_work = {
+    at_work: set[_Holder] = {
         ("job", row["id"], row["epoch"])
         async for row in _queries.jobs_by_id(parts.pool, ids=jobs)
         if row["status"] == "RUNNING"
@@ -231,6 +239,7 @@ async def _holders(parts: WithParts, labels: list[dict[str, str]]) -> set[tuple[
         async for row in _queries.versions_by_id(parts.pool, ids=versions)
         if row["status"] == "BUILDING"
     }
+    at_work |= {("worker", row["id"], 0) async for row in _queries.live_workers(parts.pool, ids=workers)}
     return named & at_work
 
 

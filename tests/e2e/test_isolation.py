@@ -59,6 +59,13 @@ def waiting(platform: TestPlatform, version_id: str) -> list[str]:
     return found.stdout.split()
 
 
+def images(version_id: str) -> list[str]:
+    """Images in the engine that were made for this version."""
+    label = f"label=clinai.version={version_id}"
+    found = subprocess.run(["docker", "images", "-q", "--filter", label], capture_output=True, text=True, check=True)
+    return found.stdout.split()
+
+
 def kill(containers: list[str]) -> None:
     """End containers from outside."""
     subprocess.run(["docker", "kill", *containers], check=True, capture_output=True)
@@ -99,6 +106,9 @@ async def test_a_loaded_model_serves_its_tenant_and_nobody_else(
         stranger = await other.run(version["id"], photo)
         assert stranger["result"]["host"] != jobs[0]["result"]["host"]
     assert len(waiting(platform, version["id"])) == 2
+    (await client.http.delete(f"/api/models/{model_id}")).raise_for_status()
+    assert waiting(platform, version["id"]) == []
+    assert images(version["id"]) == []
 
 
 async def test_many_jobs_at_once_share_few_sandboxes(platform: TestPlatform, client: Client, photo: bytes) -> None:

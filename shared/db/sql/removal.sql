@@ -90,6 +90,10 @@ WHERE status = 'READY' AND docker_image_digest = ANY (:digests);
 -- Where these versions stand.
 SELECT id, status, epoch FROM versions WHERE id = ANY (:ids);
 
+-- name: live_workers
+-- Those of these workers that have been heard of within two minutes.
+SELECT id FROM workers WHERE id = ANY (:ids) AND heartbeat_at > now() - interval '2 minutes';
+
 -- name: jobs_by_id
 -- Where these jobs stand.
 SELECT id, status, epoch FROM jobs WHERE id = ANY (:ids);

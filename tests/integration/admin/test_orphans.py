@@ -151,7 +151,7 @@ def no_container_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_containers_nobody_works_on(open_parts: OpenParts, world: World, no_container_grace: None) -> None:
-    """A sandbox of a job that ended, of an older attempt, or of no job; one that is at work stays."""
+    """A sandbox of a job that ended, of an older attempt, of none or of a dead runner; one in use or in wait stays."""
     ada = await world.user()
     version = await world.version(await world.model(ada), b"A", image=False)
     reference, _ = await world.image(version)
@@ -169,8 +169,26 @@ async def test_containers_nobody_works_on(open_parts: OpenParts, world: World, n
         config = {"Image": reference, "Cmd": ["/never"], "Labels": labels}
         return str((await open_parts.docker.containers.create(config)).id)
 
-    kept = await sandbox(running, 2)
-    loose = {await sandbox(running, 1), await sandbox(new_id(), 1)}
+    async def waiting(worker: str) -> str:
+        labels = {
+            "clinai.instance": open_parts.instance.instance,
+            "clinai.kind": "sandbox",
+            "clinai.version": str(version),
+            "clinai.tenant": str(ada),
+            "clinai.worker": worker,
+        }
+        config = {"Image": reference, "Cmd": ["/never"], "Labels": labels}
+        return str((await open_parts.docker.containers.create(config)).id)
+
+    for worker, silent_s in (("alive", 1), ("dead", 3600)):
+        await open_parts.pool.execute(
+            "INSERT INTO workers (id, service, host, pid, state, heartbeat_at)"
+            " VALUES ($1, 'runner', 'here', 1, 'ready', now() - make_interval(secs => $2))",
+            worker,
+            silent_s,
+        )
+    kept = {await sandbox(running, 2), await waiting("alive")}
+    loose = {await sandbox(running, 1), await sandbox(new_id(), 1), await waiting("dead")}
     try:
         found = await find_orphans(open_parts, grace_h=24)
         assert names(found, "container") == loose
@@ -179,7 +197,8 @@ async def test_containers_nobody_works_on(open_parts: OpenParts, world: World, n
         label = json.dumps({"label": [f"clinai.instance={open_parts.instance.instance}", "clinai.kind=sandbox"]})
         left = await open_parts.docker.containers.list(all="1", filters=label)
         await asyncio.gather(*[container.delete(force=True) for container in left])
-    assert [container.id for container in left] == [kept]
+        await open_parts.pool.execute("DELETE FROM workers WHERE id IN ('alive', 'dead')")
+    assert {container.id for container in left} == kept
 
 
 async def test_rows_past_their_time(open_parts: OpenParts, world: World) -> None:

@@ -278,24 +278,15 @@ class ObjectStore:
         else:
             await self._s3.upload_file(str(path), self._bucket, key, ExtraArgs={"ContentType": content_type})
 
-    async def put_open(self, key: str, file: BinaryIO, *, content_type: str = "application/octet-stream") -> None:
-        """Store an open file, from its start, under a key: part by part, one in memory at a time."""
-        file.seek(0)
-        upload_id = (await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=content_type))[
-            "UploadId"
-        ]
-        parts: list[dict[str, Any]] = []
-        try:
+    async def put_open(self, key: str, file: BinaryIO) -> None:
+        """Store an open file, from its start, under a key, as `put_stream` does."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            file.seek(0)
             while data := await asyncio.to_thread(file.read, PART_BYTES):
-                number = len(parts) + 1
-                answer = await self._s3.upload_part(
-                    Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=io.BytesIO(data)
-                )
-                parts.append({"number": number, "etag": answer["ETag"]})
-            await self.complete_multipart(key, upload_id, parts)
-        except BaseException:
-            await self.abort_multipart(key, upload_id)
-            raise
+                yield data
+
+        await self.put_stream(key, pieces())
 
     async def stream(self, key: str, *, start: int, size: int) -> AsyncIterator[bytes]:
         """Yield `size` bytes of an object from `start` on; raises ObjectChanged when it is gone or shorter."""
@@ -329,9 +320,9 @@ class ObjectStore:
 
         async def send() -> None:
             nonlocal batch
-            data, batch = bytes(batch), bytearray()
+            data, batch = batch, bytearray()
             answer = await self._s3.upload_part(
-                Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=len(parts) + 1, Body=data
+                Bucket=self._bucket, Key=key, UploadId=upload_id, PartNumber=len(parts) + 1, Body=io.BytesIO(data)
             )
             parts.append({"number": len(parts) + 1, "etag": answer["ETag"]})
 

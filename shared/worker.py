@@ -301,16 +301,16 @@ class Worker:
                     await self._hand_back(claim, delay_s=0.0)
                 else:
                     log.info("stopped: canceled, or owned by somebody newer")
-                await self._throw_away(claim)
+                await throw_away(self._discard(claim))
                 return
             except LostLease:
                 log.info("stopped: canceled, or owned by somebody newer")
-                await self._throw_away(claim)
+                await throw_away(self._discard(claim))
                 return
             except Exception as error:
                 self._handling.pop((claim.id, claim.epoch), None)
                 await self._retry_later(claim, error, told)
-                await self._throw_away(claim)
+                await throw_away(self._discard(claim))
                 return
             # From here on a cancel must not interrupt the commit; the guard decides who wins.
             self._handling.pop((claim.id, claim.epoch), None)
@@ -341,22 +341,14 @@ class Worker:
     async def _commit(self, claim: Claim, finish: Finish, told: "asyncio.Task[bool]") -> None:
         """Write the end. After a lost answer the retry finds the row already moved, and by whom."""
         query = f"finish_{self._noun}"
-        for tries in range(FINISH_TRIES):
-            try:
-                moved = await transitions.move_event(
-                    self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish
-                )
-                break
-            except DATABASE_AWAY as error:
-                log.warning("end not written yet; trying again", error=repr(error), tries=tries)
-                await asyncio.sleep(min(5.0, 0.25 * 2**tries))
-        else:
-            raise PlatformFault("the database did not take the end of the work; it will be done again")
+        moved = await write_end(
+            lambda: transitions.move_event(self._pool, self._noun, query, id=claim.id, epoch=claim.epoch, **finish)
+        )
         if moved is None and not await transitions.ended_as(
             self._pool, claim.noun, claim.id, claim.epoch, finish["status"]
         ):
             log.info("result discarded: somebody newer owns this, or it was canceled")
-            await self._throw_away(claim)
+            await throw_away(self._discard(claim))
             return
         ended.labels(self._noun, finish["status"], finish.get("error_code") or "").inc()
         crashpoint(f"{self._noun}.committed")
@@ -371,14 +363,6 @@ class Worker:
         crashpoint(f"{self._noun}.published")
         try:
             await self._settled(claim)
-        except Exception as error:
-            log.warning("left over until the clean-up", error=repr(error))
-
-    async def _throw_away(self, claim: Claim) -> None:
-        """Remove what this epoch stored: no row will ever refer to it, and its job may have been deleted."""
-        try:
-            async with asyncio.timeout(DISCARD_S):
-                await self._discard(claim)
         except Exception as error:
             log.warning("left over until the clean-up", error=repr(error))
 
@@ -401,6 +385,26 @@ class Worker:
         if not await self._hand_back(claim, delay_s=delay_s):
             reason = error.message if isinstance(error, PlatformFault) else type(error).__name__
             await self._commit(claim, self._failure(claim, reason), told)
+
+
+async def write_end(write: Callable[[], Awaitable[T]]) -> T:
+    """Write an end, and again while the database is away; raises PlatformFault when it stays away."""
+    for tries in range(FINISH_TRIES):
+        try:
+            return await write()
+        except DATABASE_AWAY as error:
+            log.warning("end not written yet; trying again", error=repr(error), tries=tries)
+            await asyncio.sleep(min(5.0, 0.25 * 2**tries))
+    raise PlatformFault("the database did not take the end of the work; it will be done again")
+
+
+async def throw_away(discarding: Awaitable[None]) -> None:
+    """Remove what an epoch stored: no row will ever refer to it, and its job may have been deleted."""
+    try:
+        async with asyncio.timeout(DISCARD_S):
+            await discarding
+    except Exception as error:
+        log.warning("left over until the clean-up", error=repr(error))
 
 
 async def _acknowledge(message: Msg) -> None:

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 
 import structlog
 
-from services.runner.images import ensure_image, forget
+from services.runner.images import forget, image_to_run
 from services.runner.inputs import Input, fetch_input, keep_input
 from services.runner.outputs import outputs_prefix, store_outputs
 from services.runner.pool import SandboxPool
 from services.runner.spec import declared_defaults, isolation, pool_key, single_spec, waiting_spec, warm_up
 from shared.codes import JobCode
 from shared.crashpoints import crashpoint
-from shared.db import Row, load_queries
+from shared.db import Row
 from shared.errors import JobError, PlatformFault
 from shared.events import log_subject
 from shared.livelog import LiveLog
@@ -30,7 +30,6 @@ from shared.worker import Claim, Finish
 log = structlog.get_logger()
 T = TypeVar("T")
 U = TypeVar("U")
-_queries = load_queries("runs")
 
 FEW_FILES, FEW_BYTES = 16, 16 << 20
 """What is removed faster than a thread takes over."""
@@ -138,14 +137,7 @@ class JobHandler:
 
     async def _image(self, row: Row, timings: Timings) -> tuple[Row, str]:
         with timings.phase("image"):
-            version = await self._version(row)
-            return version, await ensure_image(self._parts.docker, version)
-
-    async def _version(self, row: Row) -> Row:
-        version: Row | None = await _queries.version_to_run(self._parts.pool, id=row["version_id"])
-        if version is None or not version["docker_image_digest"]:
-            raise JobError(JobCode.PLATFORM_ERROR, "the version has no image any more; build it again")
-        return version
+            return await image_to_run(self._parts, row["version_id"])
 
     async def _sandbox(
         self, claim: Claim, version: Row, image: str, got: Input, folder: Path, sink: LiveLog

@@ -2,21 +2,36 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 import aiodocker
 import structlog
 from aiodocker.exceptions import DockerError
 
-from shared.db import Row
-from shared.errors import PlatformFault
+from shared.codes import JobCode
+from shared.db import Row, load_queries
+from shared.errors import JobError, PlatformFault
+from shared.service import Parts
 
 log = structlog.get_logger()
+_queries = load_queries("runs")
 
 PULL_TIMEOUT_S = 600.0
 KNOWN_S = 60.0
 """How long an image that was seen is taken to be there; when a sandbox does not start, `forget` has it looked at."""
 _pulls: dict[str, asyncio.Lock] = {}
 _known: dict[str, float] = {}
+
+
+async def image_to_run(parts: Parts, version_id: UUID) -> tuple[Row, str]:
+    """Return a version's row and the reference of its image, present on this host.
+
+    Raises JobError (PLATFORM_ERROR) when the version has none any more, PlatformFault as `ensure_image`.
+    """
+    version: Row | None = await _queries.version_to_run(parts.pool, id=version_id)
+    if version is None or not version["docker_image_digest"]:
+        raise JobError(JobCode.PLATFORM_ERROR, "the version has no image any more; build it again")
+    return version, await ensure_image(parts.docker, version)
 
 
 async def ensure_image(docker: aiodocker.Docker, version: Row) -> str:

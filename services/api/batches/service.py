@@ -4,19 +4,16 @@ body → batches/<id>/input….zip → directory → row QUEUED + chunks + event
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from services.api.batches.body import Body
 from services.api.batches.listing import list_inputs
 from services.api.batches.schemas import Batch, BatchUpload, NewBatch, batch_from
 from services.api.context import Context, User
-from services.api.jobs.schemas import PARAMS_BYTES_MAX
+from services.api.jobs.params import encode_params, row_faults
 from services.api.jobs.service import not_ready
 from services.api.paging import Page, before, make_page
 from services.api.predict.schemas import read_params
@@ -102,7 +99,7 @@ async def submit(context: Context, user: User, body: Body, wanted: Wanted) -> UU
             "request_hash": digest if wanted.key else None,
         }
         while True:
-            with _row_faults():
+            with row_faults():
                 queued = await states.insert(context.pool, batch_id, inputs, **values)
             if queued is not None:
                 context.outbox.send_soon(queued)
@@ -127,18 +124,7 @@ def read_both(query: str | None, field: str | None) -> tuple[dict[str, Any], byt
     if query is not None and field is not None:
         raise Invalid("params: they are in the URL and in the form; send them once")
     params = read_params(query if query is not None else field)
-    return params, _encoded(params)
-
-
-@contextmanager
-def _row_faults() -> Iterator[None]:
-    """What the database says of a new row, in words of the request."""
-    try:
-        yield
-    except asyncpg.UntranslatableCharacterError:
-        raise Invalid("params: a text in it has a NUL character, which cannot be kept; leave it out") from None
-    except asyncpg.ForeignKeyViolationError:
-        raise NotFound(VERSION_MISSING) from None  # deleted in between
+    return params, encode_params(params)
 
 
 async def _of_key(context: Context, user: User, key: str | None, digest: bytes) -> UUID | None:
@@ -165,13 +151,6 @@ async def _runnable(context: Context, user: User, version_id: UUID) -> Row:
     return version
 
 
-def _encoded(params: dict[str, Any]) -> bytes:
-    raw = msgspec.json.encode(params, order="deterministic")
-    if len(raw) > PARAMS_BYTES_MAX:
-        raise Invalid(f"params: {len(raw)} bytes as JSON; the limit is {PARAMS_BYTES_MAX} bytes")
-    return raw
-
-
 def _deadline_s(context: Context, version: Row, inputs: int) -> float:
     """A job's time for platform faults, and the model's for every input."""
     return context.work.job_deadline_s + inputs * float(version["timeout_s"] or context.limits.job_s)
@@ -183,9 +162,9 @@ def _deadline_s(context: Context, version: Row, inputs: int) -> float:
 async def create(context: Context, user: User, new: NewBatch, origin: str) -> BatchUpload:
     """Create a batch in state UPLOADING and sign the URL of its ZIP. Raises as `submit`."""
     await _runnable(context, user, new.version_id)
-    _encoded(new.params)
+    encode_params(new.params)
     key = quarantine_key()
-    with _row_faults():
+    with row_faults():
         row = await _queries.create_batch(
             context.pool, id=new_id(), version_id=new.version_id, user_id=user.id, params=new.params, upload_key=key
         )

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from services.api.context import Context, User
+from services.api.jobs.params import encode_params, row_faults
 from services.api.jobs.schemas import (
-    PARAMS_BYTES_MAX,
     Job,
     JobItem,
     JobUpload,
@@ -23,11 +22,10 @@ from services.api.jobs.schemas import (
 from services.api.logs import live_log, stored_log
 from services.api.paging import EPOCH, OLDEST, Moment, Page, before_moment, make_page, moment_cursor
 from services.api.uploads import drop_upload, look_at, quarantine_key
-from services.api.versions.service import MISSING as VERSION_MISSING
 from services.api.versions.service import readable_version
 from shared import transitions
 from shared.db import Row, load_queries
-from shared.errors import Conflict, Forbidden, Invalid, NotFound
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.events import RESULT_IN_EVENT_BYTES
 from shared.ids import new_id
 from shared.removal import remove_job
@@ -64,11 +62,9 @@ async def create(context: Context, user: User, new: NewJob, origin: str) -> JobU
     version = await readable_version(context, user, new.version_id)
     if version["status"] in (VersionStatus.FAILED, VersionStatus.CANCELED):
         raise not_ready(version["status"])
-    size = len(msgspec.json.encode(new.params))
-    if size > PARAMS_BYTES_MAX:
-        raise Invalid(f"params: {size} bytes as JSON; the limit is {PARAMS_BYTES_MAX} bytes")
+    encode_params(new.params)
     key = quarantine_key()
-    try:
+    with row_faults():
         row = await _queries.create_job(
             context.pool,
             id=new_id(),
@@ -77,10 +73,6 @@ async def create(context: Context, user: User, new: NewJob, origin: str) -> JobU
             params=new.params,
             upload_key=key,
         )
-    except asyncpg.UntranslatableCharacterError:
-        raise Invalid("params: a text in it has a NUL character, which cannot be kept; leave it out") from None
-    except asyncpg.ForeignKeyViolationError:
-        raise NotFound(VERSION_MISSING) from None  # deleted in between
     return JobUpload(
         job_id=row["id"],
         upload_url=context.storage.presign_put(key, origin=origin),

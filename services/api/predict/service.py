@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import structlog
 
 from services.api.context import Context, User
-from services.api.jobs.schemas import PARAMS_BYTES_MAX, Output
+from services.api.jobs.params import encode_params, row_faults
+from services.api.jobs.schemas import Output
 from services.api.jobs.service import answer, downloads, not_ready, own_job
 from services.api.models.service import MISSING as MODEL_MISSING
 from services.api.predict.body import Input
@@ -24,7 +24,7 @@ from services.api.uploads import quarantine_key, storage_at_hand
 from services.api.versions.service import MISSING as VERSION_MISSING
 from shared import transitions
 from shared.db import Row, load_queries
-from shared.errors import Conflict, Invalid, NotFound
+from shared.errors import Conflict, NotFound
 from shared.events import Event
 from shared.ids import new_id
 from shared.sandbox import sniff_image
@@ -97,9 +97,7 @@ async def predict(
 
     Raises Conflict (IDEMPOTENCY_MISMATCH), Invalid for wrong params, NotFound for a version deleted meanwhile.
     """
-    raw = msgspec.json.encode(params, order="deterministic")
-    if len(raw) > PARAMS_BYTES_MAX:
-        raise Invalid(f"params: {len(raw)} bytes as JSON; the limit is {PARAMS_BYTES_MAX} bytes")
+    raw = encode_params(params)
     digest = await body.finish()
     key = f"inputs/sha256/{digest}"
     await _store(context, key, body)
@@ -171,15 +169,11 @@ async def _submit(
         "deadline_s": context.work.job_deadline_s,
     }
     while True:
-        try:
+        with row_faults():
             async with context.pool.acquire() as connection, connection.transaction():
                 row = await _queries.queue_prediction(connection, id=new_id(), **values)
                 if row is not None:
                     return Submitted(row["id"], await transitions.record_event(connection, "job", row))
-        except asyncpg.UntranslatableCharacterError:
-            raise Invalid("params: a text in it has a NUL character, which cannot be kept; leave it out") from None
-        except asyncpg.ForeignKeyViolationError:
-            raise NotFound(VERSION_MISSING) from None  # deleted in between
         known = await _queries.job_of_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
         if known is None:  # it has had its day, or its job was deleted meanwhile
             await _queries.release_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)

@@ -14,22 +14,20 @@ from prometheus_client import Counter
 from services.runner.batches.archive import write_archive
 from services.runner.batches.inputs import Prepared, fetch_slice, unpack
 from services.runner.batches.turns import Turn, Turns
-from services.runner.images import ensure_image, forget
+from services.runner.images import forget, image_to_run
 from services.runner.pool import SandboxPool
 from services.runner.spec import declared_defaults, isolation, pool_key, waiting_spec, warm_up
 from shared.batches import archive_key
 from shared.batches.outcomes import LOG_BYTES, InputOutcome
 from shared.batches.states import ChunkClaim, ChunkEnd
-from shared.codes import JobCode
 from shared.crashpoints import crashpoint
-from shared.db import Row, load_queries
+from shared.db import Row
 from shared.errors import JobError, PlatformFault
 from shared.sandbox import JobRequest, Outcome, OutputFile
 from shared.service import Parts
 from shared.statuses import Isolation
 
 log = structlog.get_logger()
-_queries = load_queries("runs")
 
 RETRY_S = 1.0
 """How long the rest of a chunk waits when a part of the platform fails in its middle."""
@@ -68,7 +66,7 @@ class ChunkHandler:
         ended: Ended = []
         delay_s = 0.0
         try:
-            version, image = await self._image(chunk)
+            version, image = await image_to_run(self._parts, chunk.row["version_id"])
             async with self._turns.chunk() as turn, self._sandboxes_for(version, folder) as sandboxes:
                 delay_s = await self._run(chunk, version, image, prepared, folder, ended, turn, sandboxes)
         except JobError as error:  # there is nothing to run them with
@@ -102,12 +100,6 @@ class ChunkHandler:
             return await asyncio.to_thread(unpack, chunk, source, folder / "in", self._parts.limits)
         finally:
             source.unlink()
-
-    async def _image(self, chunk: ChunkClaim) -> tuple[Row, str]:
-        version: Row | None = await _queries.version_to_run(self._parts.pool, id=chunk.row["version_id"])
-        if version is None or not version["docker_image_digest"]:
-            raise JobError(JobCode.PLATFORM_ERROR, "the version has no image any more; build it again")
-        return version, await ensure_image(self._parts.docker, version)
 
     @asynccontextmanager
     async def _sandboxes_for(self, version: Row, folder: Path) -> AsyncIterator[SandboxPool]:

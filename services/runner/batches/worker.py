@@ -17,10 +17,9 @@ from services.runner.batches.chunk import ChunkHandler
 from shared.batches import states
 from shared.batches.states import ChunkClaim, ChunkEnd
 from shared.crashpoints import crashpoint
-from shared.errors import PlatformFault
 from shared.service import Parts
 from shared.tracing import follow
-from shared.worker import DATABASE_AWAY, DISCARD_S, FINISH_TRIES, RETRY_DELAY_MAX_S
+from shared.worker import RETRY_DELAY_MAX_S, throw_away, write_end
 
 log = structlog.get_logger()
 
@@ -135,10 +134,10 @@ class BatchWorker:
         except asyncio.CancelledError:
             if not self._parts.stop.is_set() or not await states.hand_back(self._parts.pool, chunk, delay_s=0.0):
                 log.info("stopped: canceled, or owned by somebody newer")
-            await self._throw_away(chunk)
+            await throw_away(self._handler.discard(chunk))
         except Exception as error:
             await self._retry_later(chunk, error)
-            await self._throw_away(chunk)
+            await throw_away(self._handler.discard(chunk))
         finally:
             keeper.cancel()
 
@@ -156,18 +155,10 @@ class BatchWorker:
 
     async def _commit(self, chunk: ChunkClaim, end: ChunkEnd) -> None:
         """Write the end. After a lost answer the retry finds the row already moved, and by whom."""
-        for tries in range(FINISH_TRIES):
-            try:
-                event = await states.finish(self._parts.pool, chunk, end)
-                break
-            except DATABASE_AWAY as error:
-                log.warning("end not written yet; trying again", error=repr(error), tries=tries)
-                await asyncio.sleep(min(5.0, 0.25 * 2**tries))
-        else:
-            raise PlatformFault("the database did not take the end of the work; it will be done again")
+        event = await write_end(lambda: states.finish(self._parts.pool, chunk, end))
         if event is None and not await states.finished_by(self._parts.pool, chunk):
             log.info("result discarded: somebody newer owns this, or it was canceled")
-            await self._throw_away(chunk)
+            await throw_away(self._handler.discard(chunk))
             return
         crashpoint("chunk.committed")
         self._behind_it(self._parts.outbox.publish(chunk.batch_id))
@@ -180,11 +171,3 @@ class BatchWorker:
         except Exception as away:
             log.warning("not handed back; the lease will run out", error=repr(away))
         self._behind_it(self._parts.outbox.publish(chunk.batch_id))
-
-    async def _throw_away(self, chunk: ChunkClaim) -> None:
-        """Remove what this epoch stored: no row will ever refer to it."""
-        try:
-            async with asyncio.timeout(DISCARD_S):
-                await self._handler.discard(chunk)
-        except Exception as error:
-            log.warning("left over until the clean-up", error=repr(error))

@@ -5,7 +5,8 @@ A page costs one index range whatever its depth, and rows that come or go meanwh
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -43,10 +44,8 @@ def before(cursor: str | None) -> UUID:
     """Return the id below which the page begins; raises Invalid for a cursor that is none of ours."""
     if not cursor:
         return NEWEST
-    try:
+    with _readable():
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
-    except (ValueError, binascii.Error):
-        raise Invalid("cursor: not a cursor of this API; hand back `next_cursor` of the page before") from None
 
 
 class Moment(NamedTuple):
@@ -64,11 +63,18 @@ def before_moment(cursor: str | None) -> Moment:
     """Return the place below which the page of a list by time begins; raises Invalid for a cursor that is none."""
     if not cursor:
         return NOW
-    try:
+    with _readable():
         raw = base64.urlsafe_b64decode(cursor + "==")
         if len(raw) != MOMENT_BYTES:
             raise ValueError
         return Moment(EPOCH + timedelta(microseconds=int.from_bytes(raw[:-16], signed=True)), UUID(bytes=raw[-16:]))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise Invalid for what cannot be read as a cursor."""
+    try:
+        yield
     except (ValueError, OverflowError, binascii.Error):
         raise Invalid("cursor: not a cursor of this API; hand back `next_cursor` of the page before") from None
 

@@ -43,6 +43,7 @@ OWN: set[Key] = {
     ("POST", "/api/models"),
     ("GET", "/api/models"),
     ("GET", "/api/jobs"),
+    ("GET", "/api/jobs/batch"),
 }
 """Act on the caller alone: no id of anybody else goes in. What the lists show is tested below."""
 
@@ -86,8 +87,18 @@ VISITS = [
     Visit("POST", "/api/jobs/{job_id}/cancel", 404),
     Visit("GET", "/api/jobs/{job_id}/outputs", 404),
     Visit("GET", "/api/jobs/{job_id}/logs", 404),
+    Visit("POST", "/api/jobs/batch", 201, {}, {"version_id": "version_id"}),
+    # and so is a batch
+    Visit("GET", "/api/jobs/batch/{batch_id}", 404),
+    Visit("DELETE", "/api/jobs/batch/{batch_id}", 404),
+    Visit("POST", "/api/jobs/batch/{batch_id}/run", 404),
+    Visit("POST", "/api/jobs/batch/{batch_id}/cancel", 404),
+    Visit("GET", "/api/jobs/batch/{batch_id}/inputs", 404),
+    Visit("GET", "/api/jobs/batch/{batch_id}/outputs", 404),
+    Visit("GET", "/api/jobs/batch/{batch_id}/archive", 404),
     Visit("DELETE", "/api/users/me/sessions/{session_id}", 404),
 ]
+TABLES = {"model": "models", "version": "versions", "job": "jobs", "batch": "batches", "session": "sessions"}
 
 
 def routes(parts: TestPlatform) -> dict[Key, bool]:
@@ -156,7 +167,7 @@ async def test_operator_routes_are_not_for_users(sign_up: SignUp, all_routes: di
 
 
 class Tenant:
-    """A user with a model, a version, a job and a session, and the rows as they were."""
+    """A user with a model, a version, a job, a batch and a session, and the rows as they were."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -172,14 +183,15 @@ class Tenant:
             "model_id": model,
             "version_id": version,
             "job_id": await ended_job(pool, storage, version, owner),
+            "batch_id": (await ok(await ada.post("/api/jobs/batch/", json={"version_id": version}), 201))["batch_id"],
             "session_id": str(session),
         }
         return tenant
 
     async def rows(self) -> list[dict[str, Any]]:
         found = []
-        for noun in ("model", "version", "job", "session"):
-            row = await self.pool.fetchrow(f"SELECT * FROM {noun}s WHERE id = $1", UUID(self.ids[f"{noun}_id"]))
+        for noun, table in TABLES.items():
+            row = await self.pool.fetchrow(f"SELECT * FROM {table} WHERE id = $1", UUID(self.ids[f"{noun}_id"]))
             assert row is not None, f"the {noun} is gone"
             found.append({**row, "last_used_at": None})
         return found
@@ -224,6 +236,7 @@ async def test_lists_show_nothing_of_others(sign_up: SignUp, pool: Pool, storage
     for tenant in (private, public):
         for query in ({}, {"version_id": tenant.ids["version_id"]}, {"model_id": tenant.ids["model_id"]}):
             assert (await ok(await bob.get("/api/jobs/", params=query)))["items"] == []
+    assert (await ok(await bob.get("/api/jobs/batch/")))["items"] == []
     sessions = await ok(await bob.get("/api/users/me/sessions"))
     assert private.ids["session_id"] not in str(sessions)
 

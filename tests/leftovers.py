@@ -3,7 +3,7 @@
 import asyncio
 import json
 import subprocess
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 from tests.platforms import TestPlatform
@@ -32,26 +32,31 @@ def labels_of(container: str) -> dict[str, str]:
     return found
 
 
-def left_behind(platform: TestPlatform, *, at_once: int = 1) -> list[str]:
+def waiting(platform: TestPlatform, version_id: str) -> dict[str, list[str]]:
+    """Containers that wait with this version loaded, by tenant."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for id_ in containers(platform, "sandbox"):
+        labels = labels_of(id_)
+        if labels.get("clinai.version") == version_id and "clinai.tenant" in labels:
+            found[labels["clinai.tenant"]].append(id_)
+    return found
+
+
+def left_behind(platform: TestPlatform, version_id: str, *, at_once: int = 1) -> list[str]:
     """Containers that should not be there: everything but loaded models that wait for their tenant.
 
-    `at_once` is how many jobs of one version have run at the same time: more models than that never wait.
+    Of this version no more may wait for one tenant than `at_once` of its jobs have run at the same time.
     """
-    found = {id_: labels_of(id_) for id_ in containers(platform, "sandbox")}
-    waiting = Counter((labels.get("clinai.tenant"), labels.get("clinai.version")) for labels in found.values())
-    wrong = [
-        id_
-        for id_, labels in found.items()
-        if labels
-        and ("clinai.tenant" not in labels or waiting[labels["clinai.tenant"], labels["clinai.version"]] > at_once)
-    ]
-    return wrong + containers(platform, "build")
+    found = {id_: labels for id_ in containers(platform, "sandbox") if (labels := labels_of(id_))}
+    used = [id_ for id_, labels in found.items() if "clinai.tenant" not in labels]
+    too_many = [id_ for group in waiting(platform, version_id).values() for id_ in group[at_once:]]
+    return used + too_many + containers(platform, "build")
 
 
-async def nothing_left(platform: TestPlatform, *, at_once: int = 1) -> None:
+async def nothing_left(platform: TestPlatform, version_id: str, *, at_once: int = 1) -> None:
     """Wait until nothing is left behind; raises AssertionError naming what stays."""
     for _ in range(int(GONE_S / 0.2)):
-        if not (found := left_behind(platform, at_once=at_once)):
+        if not (found := left_behind(platform, version_id, at_once=at_once)):
             return
         await asyncio.sleep(0.2)
     raise AssertionError(f"left behind: {[(id_, labels_of(id_)) for id_ in found]}")

@@ -94,7 +94,7 @@ async def test_killed_in_the_middle_again_and_again(
         keys = {key async for key, _ in storage.list_keys(f"batches/{batch_id}/")}
     parts = (await owner.get(f"{BATCH}{batch_id}/outputs"))["parts"]
     assert len(keys) >= len(parts) + 1
-    await nothing_left(platform, at_once=2)
+    await nothing_left(platform, copier, at_once=2)
 
 
 async def test_a_stopped_runner_keeps_what_it_has_and_hands_back_the_rest(

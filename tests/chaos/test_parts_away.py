@@ -27,7 +27,7 @@ async def test_part_killed_while_jobs_run(
     for job_id in job_ids:
         job = await owner.job_end(job_id, timeout_s=90)
         assert job["status"] == "SUCCEEDED", job
-    await nothing_left(platform, at_once=3)
+    await nothing_left(platform, ready["id"], at_once=3)
     await owner.until("/api/health", lambda health: health["status"] == "ok")
 
 

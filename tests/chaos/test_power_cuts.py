@@ -77,7 +77,7 @@ async def test_runner_dies_at(
     assert events.count("succeeded") == 1
     assert events[-1] == "succeeded"
     assert "failed" not in events
-    await nothing_left(platform)
+    await nothing_left(platform, ready["id"])
 
 
 @pytest.mark.parametrize("point", VERSION_POINTS)
@@ -98,7 +98,7 @@ async def test_builder_dies_at(platform: TestPlatform, owner: Client, photo: byt
     assert events[-1] == "ready"
     job = await owner.run(version["id"], photo)
     assert (job["status"], job["result"]) == ("SUCCEEDED", {"ok": True})
-    await nothing_left(platform)
+    await nothing_left(platform, version["id"])
 
 
 @pytest.mark.parametrize("point", ["outbox.publish", "outbox.mark"])

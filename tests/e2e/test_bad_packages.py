@@ -66,7 +66,7 @@ async def test_bad_package_fails_with_its_code(platform: TestPlatform, client: C
     assert says in version["error_message"]
     log = (await client.http.get(f"/api/models/versions/{version['id']}/logs")).raise_for_status().text
     assert log.strip()
-    await nothing_left(platform)
+    await nothing_left(platform, version["id"])
 
 
 async def test_cancel_in_the_middle_of_a_build(platform: TestPlatform, client: Client) -> None:
@@ -84,4 +84,4 @@ async def test_cancel_in_the_middle_of_a_build(platform: TestPlatform, client: C
     assert "Stopped: the build was canceled" in await stored_log(platform, version_id)
     after = await client.build(make_zip({"predict.py": GOOD, "requirements.txt": ""}))
     assert after["status"] == "READY", after
-    await nothing_left(platform)
+    await nothing_left(platform, version_id)

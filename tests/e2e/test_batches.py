@@ -129,7 +129,7 @@ async def test_one_fault_ends_one_input(platform: TestPlatform, owner: Client, m
     lines = [json.loads(line) for line in files_out.pop("outcomes.jsonl").splitlines()]
     assert files_out == {f"outputs/in/{n}.png/copy.png": photo for n in (0, 2, 5, 6, 7)}
     assert [line["index"] for line in lines] == list(range(9))
-    await nothing_left(platform, at_once=2)
+    await nothing_left(platform, model, at_once=2)
 
 
 async def test_a_container_for_each_input_where_the_model_asks_for_it(owner: Client, photo: bytes) -> None:

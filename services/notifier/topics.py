@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 from services.notifier import frames
 from services.notifier.feed import BUS_FAULTS, RETRY_S, StreamReplaced, read, stream_state
 from services.notifier.hub import Outlet
+from shared.background import stop
 from shared.bus import BusConnection
 from shared.db import Pool, load_queries
 from shared.events import LOGS, Noun, log_subject
@@ -22,6 +23,9 @@ _queries = load_queries("live")
 LOG_BATCH = 64
 """Lines on their way to one client at most; the rest waits in the stream until it has read these."""
 DATABASE_FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_stopping: set[asyncio.Task[None]] = set()
+"""Kept until they have ended: the loop itself holds tasks but weakly."""
 
 followed = Gauge("clinai_live_topics", "Logs that sockets follow")
 
@@ -58,7 +62,9 @@ class Topics:
         while self._tasks:
             _, task = self._tasks.popitem()
             followed.dec()
-            task.cancel()
+            stopping = asyncio.create_task(stop(task), name="live-log-stop")
+            _stopping.add(stopping)
+            stopping.add_done_callback(_stopping.discard)
 
     async def _subscribe(self, noun: Noun, object_id: UUID, topic: str, op: frames.Op) -> None:
         if op.topic not in self._tasks and len(self._tasks) >= self._limit:
@@ -86,8 +92,7 @@ class Topics:
         task = self._tasks.pop(topic, None)
         if task is not None:
             followed.dec()
-            task.cancel()
-            await asyncio.wait([task])
+            await stop(task)
 
     async def _follow(self, subject: str, topic: str, since: int | None) -> None:
         while True:

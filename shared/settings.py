@@ -229,6 +229,8 @@ class Limits(Group, frozen=True, kw_only=True):
     build_memory_bytes: int = 4 * GIB
     build_cpus: float = 2.0
     image_bytes: int = 8 * GIB
+    user_bytes: int = 0
+    """What one user's packages and images may take together; 0: no quota."""
 
 
 class Auth(Group, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from services.api.context import Context, User
 from services.api.injected import OpenContext, SignedIn
+from services.api.quota import Usage, usage
 from services.api.security import bearer_user
 from services.api.users import documents
 from services.api.users.bodies import read_body, refuse_secrets_in_url
@@ -116,6 +117,11 @@ class UserController(Controller):
     async def get_me(self, request: ApiRequest, context: OpenContext, user: SignedIn) -> Me:
         """Read it."""
         return await _service(request).me(context, user)
+
+    @get("/me/usage", operation_id="get_usage", summary="What my models take on disk")
+    async def get_usage(self, context: OpenContext, user: SignedIn) -> Usage:
+        """Packages and images, and the operator's quota for both together."""
+        return await usage(context, user.id)
 
     @post("/me/password", operation_id="change_password", status_code=204, summary="Change the password")
     async def change_password(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from services.api.context import Context, User
+from services.api.quota import require_room
 from services.api.uploads import look_at, storage_at_hand
 from services.api.versions.joining import Arrived, fitting, part_count, whole
 from services.api.versions.schemas import (
@@ -27,11 +28,14 @@ async def offer(context: Context, user: User, version_id: UUID, wanted: WantedPa
     """Sign URLs for parts and tell which have arrived; begins the upload at the first call, resumes it later.
 
     With `size`, a part of another length than it must have counts as not arrived: it was cut, or sent for another
-    `part_size`, and sending it again replaces it. Raises Conflict (ALREADY_STARTED), TooLarge, Invalid.
+    `part_size`, and sending it again replaces it. Raises Conflict (ALREADY_STARTED), TooLarge (also QUOTA_EXCEEDED),
+    Invalid.
     """
     row = await own_version(context, user, version_id)
     require_uploading(row)
     part_bytes = _part_bytes(context, wanted)
+    if wanted.size:
+        await require_room(context, user.id, wanted.size)
     count = part_count(wanted.size, part_bytes) if wanted.size else PARTS_MAX
     if wanted.numbers and max(wanted.numbers) > count:
         raise Invalid(f"numbers: {max(wanted.numbers)} is past the last part, {count}, of part_size {part_bytes}")

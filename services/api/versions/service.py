@@ -9,6 +9,7 @@ from services.api.logs import live_log, stored_log
 from services.api.models.service import MISSING as MODEL_MISSING
 from services.api.models.service import own_model
 from services.api.paging import Page, before, make_page
+from services.api.quota import require_room
 from services.api.uploads import drop_upload, look_at, quarantine_key
 from services.api.versions.schemas import (
     BuildStarted,
@@ -106,7 +107,8 @@ async def page(context: Context, model_id: UUID, *, mine: bool, limit: int, curs
 async def build(context: Context, user: User, version_id: UUID) -> BuildStarted:
     """Queue the build: UPLOADING → QUEUED with `version.uploaded` in the same transaction.
 
-    Only looks at the upload; the builder reads it. Raises Conflict (ALREADY_STARTED, PACKAGE_MISSING), TooLarge.
+    Only looks at the upload; the builder reads it. Raises Conflict (ALREADY_STARTED, PACKAGE_MISSING), TooLarge
+    (also QUOTA_EXCEEDED).
     """
     row = await own_version(context, user, version_id)
     require_uploading(row)
@@ -118,6 +120,7 @@ async def build(context: Context, user: User, version_id: UUID) -> BuildStarted:
         missing=Conflict(f"The package has not been uploaded yet{hint}.", code="PACKAGE_MISSING"),
         what="package",
     )
+    await require_room(context, user.id, package.size)
     moved = await transitions.move(
         context.pool,
         "version",

@@ -109,3 +109,15 @@ WITH expired AS (
 )
 INSERT INTO live_tickets (ticket_hash, user_id, expires_at)
 VALUES (:ticket_hash, :user_id, now() + :ttl_s * interval '1 second');
+
+-- name: usage^
+-- What the versions of a user take. What several share counts once; an upload that waits for its build counts as sent.
+SELECT
+    (SELECT count(*) FROM versions WHERE owner_id = :user_id) AS versions,
+    (SELECT coalesce(sum(package.size), 0)::bigint FROM (
+        SELECT max(coalesce(package_size, upload_size)) AS size FROM versions
+        WHERE owner_id = :user_id AND (package_path IS NOT NULL OR status IN ('QUEUED', 'BUILDING'))
+        GROUP BY coalesce(package_path, upload_key)) AS package) AS package_bytes,
+    (SELECT coalesce(sum(image.size), 0)::bigint FROM (
+        SELECT max(image_bytes) AS size FROM versions
+        WHERE owner_id = :user_id GROUP BY docker_image_digest) AS image) AS image_bytes;

@@ -72,7 +72,7 @@ async def opened(origin: str, timeout_s: float = 60) -> None:
 
 
 @asynccontextmanager
-async def serving_openly(parts: TestPlatform) -> AsyncIterator[str]:
+async def serving_openly(parts: TestPlatform, **settings: str) -> AsyncIterator[str]:
     """Serve the gateway on the session's parts until the block ends; yields its origin once all of them are open.
 
     No edge runs here: clients reach storage where the services do, and all come from one address, whose registrations
@@ -82,6 +82,7 @@ async def serving_openly(parts: TestPlatform) -> AsyncIterator[str]:
         **parts.environ,
         "CLINAI_STORAGE_PUBLIC_URL": parts.env["CLINAI_STORAGE_ENDPOINT"],
         "CLINAI_REGISTER_PER_MINUTE": "0",
+        **settings,
     }
     async with serving(environ) as url:
         await opened(url)

@@ -36,6 +36,7 @@ OPEN: set[Key] = {
 
 OWN: set[Key] = {
     ("GET", "/api/users/me"),
+    ("GET", "/api/users/me/usage"),
     ("POST", "/api/users/me/password"),
     ("GET", "/api/users/me/sessions"),
     ("DELETE", "/api/users/me/sessions"),

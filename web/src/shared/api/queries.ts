@@ -2,13 +2,19 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { type JobFilter, keys } from "@/shared/live/cache";
 import { splitLog } from "@/shared/live/logs";
 import { api, callText } from "./http";
-import type { Health, Job, Model, Outputs, Page, User, Version } from "./types";
+import type { Health, Job, Model, Outputs, Page, Usage, User, Version } from "./types";
 
 /** What more than one feature reads. */
 export const meQuery = queryOptions({
   queryKey: keys.me,
   queryFn: ({ signal }) => api.get<User>("/api/users/me", undefined, signal),
   staleTime: 5 * 60_000,
+});
+
+/** What the user's versions take on disk. */
+export const usageQuery = queryOptions({
+  queryKey: keys.usage,
+  queryFn: ({ signal }) => api.get<Usage>("/api/users/me/usage", undefined, signal),
 });
 
 export const healthQuery = queryOptions({

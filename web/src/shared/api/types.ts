@@ -19,6 +19,7 @@ export interface Page<T> {
 }
 
 export type User = Schemas["Me"];
+export type Usage = Schemas["Usage"];
 export type Tokens = Schemas["Tokens"];
 export type SessionInfo = Schemas["SessionInfo"];
 export type Model = Schemas["Model"];

@@ -6,6 +6,7 @@ import type { EventFrame } from "./frames";
 export const keys = {
   me: ["me"] as const,
   sessions: ["me", "sessions"] as const,
+  usage: ["me", "usage"] as const,
   health: ["health"] as const,
   models: ["models"] as const,
   model: (id: string) => ["model", id] as const,
@@ -131,6 +132,7 @@ function applyVersion(client: QueryClient, next: Version): Version {
     // what the event does not carry: package facts, README, the end of the log
     void client.invalidateQueries({ queryKey: keys.version(next.id) });
     void client.invalidateQueries({ queryKey: keys.log(`version:${next.id}`) });
+    void client.invalidateQueries({ queryKey: keys.usage });
   }
   return known ?? next;
 }

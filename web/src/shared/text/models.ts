@@ -71,6 +71,7 @@ export const models = {
   left: (time: string) => `${time} left`,
   goesOn: "This upload was begun before and goes on where it stopped.",
   replaces: (n: string) => `Version ${n} was begun and never arrived; this upload takes its place.`,
+  overQuota: (left: string, quota: string) => `This is more than is left of your quota: ${left} of ${quota}. Delete versions that are no longer needed first.`,
   neverArrived: "The package has not arrived yet. Choose the same file again under this version number and the upload goes on.",
   stopUpload: "Stop the upload",
   uploadFailed: "The upload failed",

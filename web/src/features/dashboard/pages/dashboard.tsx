@@ -1,12 +1,12 @@
-import { useInfiniteQuery, useQueries, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CheckCircle2, CircleAlert } from "lucide-react";
 import { lazy, type ReactNode, Suspense, useMemo } from "react";
 import { ExampleButton } from "@/features/models/components/example-offer";
 import { hasExample } from "@/features/models/example";
 import { ModelCard } from "@/features/models/components/model-card";
-import { healthQuery, jobsQuery, meQuery, modelsQuery, modelVersionsQuery } from "@/shared/api/queries";
-import type { Health, Job, Model } from "@/shared/api/types";
+import { healthQuery, jobsQuery, meQuery, modelsQuery, usageQuery } from "@/shared/api/queries";
+import type { Health, Job } from "@/shared/api/types";
 import { bytes, duration, durations, percent, quantile } from "@/shared/lib/format";
 import { jobName } from "@/shared/lib/job-name";
 import { text } from "@/shared/text";
@@ -17,8 +17,6 @@ import { JobThumb } from "@/shared/viewer/thumb";
 
 const Chart = lazy(() => import("@/shared/ui/chart").then((each) => ({ default: each.Chart })));
 const words = text.dashboard;
-/** Models whose versions are counted: their lists are read one by one. */
-const STORED_MODELS = 30;
 
 export function DashboardPage() {
   const me = useQuery(meQuery);
@@ -45,7 +43,7 @@ export function DashboardPage() {
             </div>
           </section>
         )}
-        <Figures jobs={items} mine={mine} loading={jobs.isLoading || models.isLoading || me.isLoading} />
+        <Figures jobs={items} loading={jobs.isLoading || models.isLoading || me.isLoading} />
         {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
         {!first && (
           <Section title={words.models} aside={<Link to="/models" search={{}} className="text-sm font-medium text-accent">{words.allModels}</Link>}>
@@ -79,7 +77,7 @@ function Figure({ label, value, line, loading, wide }: { label: string; value: R
   );
 }
 
-function Figures({ jobs, mine, loading }: { jobs: Job[]; mine: Model[]; loading: boolean }) {
+function Figures({ jobs, loading }: { jobs: Job[]; loading: boolean }) {
   const health = useQuery(healthQuery);
   const ended = jobs.filter((job) => job.status === "SUCCEEDED" || job.status === "FAILED");
   const times = ended.flatMap((job) => (job.timings?.total === undefined ? [] : [job.timings.total]));
@@ -91,7 +89,7 @@ function Figures({ jobs, mine, loading }: { jobs: Job[]; mine: Model[]; loading:
       <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={ended.length ? words.successOf(ended.length) : words.noneEnded} />
       <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={times.length ? words.latencyLine(duration(quantile(times, 0.95))) : words.noneEnded} />
       <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
-      <Stored models={mine} loading={loading} />
+      <Stored loading={loading} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
     </dl>
   );
@@ -119,12 +117,23 @@ function Platform({ health, failed, loading }: { health: Health | undefined; fai
   );
 }
 
-/** What the user's models take on disk: packages as uploaded and images as built. */
-function Stored({ models, loading }: { models: Model[]; loading: boolean }) {
-  const lists = useQueries({ queries: models.slice(0, STORED_MODELS).map((model) => modelVersionsQuery(model.id)) });
-  const versions = lists.flatMap((list) => list.data?.items ?? []);
-  const total = versions.reduce((sum, version) => sum + (version.package_size ?? 0) + (version.image_bytes ?? 0), 0);
-  return <Figure label={words.stored} loading={loading || lists.some((list) => list.isLoading)} value={bytes(total)} line={<span title={words.storedTitle}>{words.storedLine(versions.length, models.length > STORED_MODELS)}</span>} />;
+/** What the user's models take on disk, of what the operator allows. */
+function Stored({ loading }: { loading: boolean }) {
+  const usage = useQuery(usageQuery);
+  const taken = usage.data && usage.data.package_bytes + usage.data.image_bytes;
+  const quota = usage.data?.quota_bytes ?? null;
+  return (
+    <Figure
+      label={words.stored}
+      loading={loading || usage.isLoading}
+      value={bytes(taken)}
+      line={
+        <span title={words.storedTitle(quota !== null)} className={quota !== null && taken !== undefined && taken > 0.9 * quota ? "text-warn" : ""}>
+          {quota === null || taken === undefined ? words.storedLine(usage.data?.versions ?? 0) : words.storedOf(percent(taken, quota), bytes(quota))}
+        </span>
+      }
+    />
+  );
 }
 
 function Recent({ jobs }: { jobs: Job[] }) {

@@ -1,6 +1,7 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { CheckCircle2, FileArchive, TriangleAlert, Wand2, WifiOff } from "lucide-react";
 import { type DragEvent, type FormEvent, useRef, useState } from "react";
+import { usageQuery } from "@/shared/api/queries";
 import type { Version } from "@/shared/api/types";
 import { bytes, duration, percent } from "@/shared/lib/format";
 import { checkZip, liftFolder, type ZipFault, type ZipReport } from "@/shared/lib/zip";
@@ -46,6 +47,7 @@ interface Props {
 export function UploadPanel({ modelId, versions, onStarted }: Props) {
   const client = useQueryClient();
   const upload = useUpload(modelId);
+  const usage = useQuery(usageQuery).data;
   const picker = useRef<HTMLInputElement>(null);
   const [file, setFile] = useState<{ blob: Blob; name: string; fixed: boolean; print: string } | null>(null);
   const [report, setReport] = useState<ZipReport | null>(null);
@@ -57,6 +59,8 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
   const number = typed ?? cut?.version_number ?? nextNumber(versions.map((each) => each.version_number));
   const replaced = versions.some((each) => each.status === "UPLOADING" && each.version_number === number && each.id !== cut?.id);
   const badNumber = /^[A-Za-z0-9._+-]{1,64}$/.test(number) ? null : text.models.versionNumberBad;
+
+  const left = usage?.quota_bytes ? usage.quota_bytes - usage.package_bytes - usage.image_bytes : Infinity;
 
   const look = async (blob: Blob, name: string, fixed = false) => {
     setFile({ blob, name, fixed, print: await fingerprint(blob) });
@@ -161,6 +165,7 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
         )}
         {cannotFix && <p className="text-sm text-muted">{text.models.cannotFix}</p>}
         {cut && cut.version_number === number && <p className="text-sm text-muted">{text.models.goesOn}</p>}
+        {file && file.blob.size > left && <p className="text-sm text-warn">{text.models.overQuota(bytes(Math.max(0, left)), bytes(usage?.quota_bytes))}</p>}
         {replaced && <p className="text-sm text-warn">{text.models.replaces(number)}</p>}
         {report?.dockerfile && <p className="text-sm text-muted">{text.models.dockerfile}</p>}
       </div>

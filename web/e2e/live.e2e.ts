@@ -88,6 +88,7 @@ it("goes on by itself when the network comes back, and keeps the live log whole"
   await live(page);
   await context.setOffline(true);
   // the browser tells of it at once; a socket that sleeps with the machine is found by its silence
+  await page.getByText(/^Reconnecting, showing what we knew at/).waitFor();
   const job = await api<{ job_id: string; upload_url: string }>(owner, "POST", "/api/jobs/", { version_id: version });
   await put(job.upload_url, photo);
   await api(owner, "POST", `/api/jobs/${job.job_id}/run`);

@@ -76,7 +76,7 @@ export class LiveClient {
     this.#set("off");
   }
 
-  /** The network or the machine came back: do not wait for the backoff. `suspect`: the socket may be dead. */
+  /** The network or the machine went or came back: do not wait for the backoff. `suspect`: the socket may be dead. */
   wake(suspect = false): void {
     if (this.state === "off" || (this.state === "live" && !suspect)) return;
     this.#attempt = 0;

@@ -54,7 +54,8 @@ export function startLive(queries: QueryClient): LiveClient {
     }
   };
   session.subscribe(follow);
-  window.addEventListener("online", () => live.wake(true));
+  // gone or back, what was open may be dead; a platform on this very machine answers without a network
+  for (const change of ["online", "offline"]) window.addEventListener(change, () => live.wake(true));
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) hiddenAt = Date.now();
     else live.wake(hiddenAt > 0 && Date.now() - hiddenAt > 60_000);

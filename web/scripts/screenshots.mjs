@@ -157,7 +157,7 @@ async function moments(browser, theme, owner, ids) {
     await shoot(second.page, "palette", theme);
   }
   if (is("model-building")) {
-    const slow = await owner.build(ids.gray, `1.2.0-${theme}`, { "predict.py": "import time\n\ntime.sleep(45)\n\n\ndef run(input_path: str, output_dir: str) -> dict:\n    return {}\n", "requirements.txt": "Pillow\nnumpy\n" });
+    const slow = await owner.build(ids.gray, "1.2.0", { "predict.py": "import time\n\ntime.sleep(45)\n\n\ndef run(input_path: str, output_dir: str) -> dict:\n    return {}\n", "requirements.txt": "Pillow\nnumpy\n" });
     await second.page.goto(`${url}/models/${ids.gray}?version=${slow}`);
     await second.page.getByText("== Smoke test").waitFor({ timeout: 60_000 });
     await second.page.waitForTimeout(1500);

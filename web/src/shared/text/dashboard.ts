@@ -9,6 +9,7 @@ export const dashboard = {
   success: "Success rate",
   successOf: (n: number) => `of the last ${n} finished`,
   noneEnded: "no job has ended yet",
+  notKnown: "could not be read",
   latency: "Median time",
   latencyLine: (p95: string) => `95 % within ${p95}`,
   waiting: "In progress",

@@ -43,11 +43,11 @@ export function DashboardPage() {
             </div>
           </section>
         )}
-        <Figures jobs={items} loading={jobs.isLoading || models.isLoading || me.isLoading} />
-        {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
+        <Figures jobs={jobs.data ? items : null} loading={jobs.isLoading || models.isLoading || me.isLoading} />
         {!first && (
           <Section title={words.models} aside={<Link to="/models" search={{}} className="text-sm font-medium text-accent">{words.allModels}</Link>}>
-            <div className="grid gap-4 sm:grid-cols-2 xl:grid-cols-3">
+            {models.error && <ErrorNote error={models.error} retry={() => void models.refetch()} />}
+            <div className="grid gap-4 empty:hidden sm:grid-cols-2 xl:grid-cols-3">
               {models.isLoading || me.isLoading
                 ? [0, 1, 2].map((i) => <Skeleton key={i} className="h-40" />)
                 : mine.slice(0, 6).map((model) => <ModelCard key={model.id} model={model} />)}
@@ -77,18 +77,18 @@ function Figure({ label, value, line, loading, wide }: { label: string; value: R
   );
 }
 
-function Figures({ jobs, loading }: { jobs: Job[]; loading: boolean }) {
+/** `jobs`: null when they could not be read. */
+function Figures({ jobs, loading }: { jobs: Job[] | null; loading: boolean }) {
   const health = useQuery(healthQuery);
-  const ended = jobs.filter((job) => job.status === "SUCCEEDED" || job.status === "FAILED");
-  const times = ended.flatMap((job) => (job.timings?.total === undefined ? [] : [job.timings.total]));
-  const queued = jobs.filter((job) => job.status === "QUEUED").length;
-  const running = jobs.filter((job) => job.status === "RUNNING").length;
-  const good = ended.filter((job) => job.status === "SUCCEEDED").length;
+  const count = (...states: Job["status"][]) => jobs?.filter((job) => states.includes(job.status)).length ?? 0;
+  const ended = count("SUCCEEDED", "FAILED");
+  const times = jobs?.flatMap((job) => (["SUCCEEDED", "FAILED"].includes(job.status) && job.timings?.total !== undefined ? [job.timings.total] : [])) ?? [];
+  const of = (line: string) => (jobs ? line : words.notKnown);
   return (
     <dl className="grid grid-cols-2 gap-4 md:grid-cols-3 lg:grid-cols-5">
-      <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={ended.length ? words.successOf(ended.length) : words.noneEnded} />
-      <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={times.length ? words.latencyLine(duration(quantile(times, 0.95))) : words.noneEnded} />
-      <Figure label={words.waiting} loading={loading} value={queued + running} line={words.waitingLine(queued, running)} />
+      <Figure label={words.success} loading={loading} value={percent(count("SUCCEEDED"), ended)} line={of(ended ? words.successOf(ended) : words.noneEnded)} />
+      <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={of(times.length ? words.latencyLine(duration(quantile(times, 0.95))) : words.noneEnded)} />
+      <Figure label={words.waiting} loading={loading} value={jobs ? count("QUEUED", "RUNNING") : "–"} line={of(words.waitingLine(count("QUEUED"), count("RUNNING")))} />
       <Stored loading={loading} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
     </dl>
@@ -128,7 +128,7 @@ function Stored({ loading }: { loading: boolean }) {
       loading={loading || usage.isLoading}
       value={bytes(taken)}
       line={
-        <span title={words.storedTitle(quota !== null)} className={quota !== null && taken !== undefined && taken > 0.9 * quota ? "text-warn" : ""}>
+        usage.isError ? words.notKnown : <span title={words.storedTitle(quota !== null)} className={quota !== null && taken !== undefined && taken > 0.9 * quota ? "text-warn" : ""}>
           {quota === null || taken === undefined ? words.storedLine(usage.data?.versions ?? 0) : words.storedOf(percent(taken, quota), bytes(quota))}
         </span>
       }

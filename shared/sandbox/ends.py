@@ -106,8 +106,8 @@ def out_of_memory(spec: SandboxSpec, also: str = "") -> str:
 
 
 MEDDLED = (
-    "the loaded model stopped or killed the process that takes its outputs, or would not stand still meanwhile; "
-    "predict.py must leave alone processes that it did not start, and use no timer that sends SIGCONT"
+    "the loaded model would not stand still while its files were looked at; "
+    "predict.py must use no timer that sends SIGCONT"
 )
 
 

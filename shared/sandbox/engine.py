@@ -25,7 +25,7 @@ T = TypeVar("T")
 MIB = 1024**2
 SHM_BYTES = 64 * MIB
 HARNESS_BYTES = 48 * MIB
-"""Memory of pid 1 and of the collector, on top of the model's."""
+"""Memory of pid 1, on top of the model's."""
 GVISOR_BYTES = 192 * MIB
 """What gVisor's own kernel takes from the same container, more with each process."""
 HARNESS_PROCESSES = 5
@@ -39,7 +39,7 @@ OPEN_FILES = 4096
 CREATE_TIMEOUT_S = 60.0
 REMOVE_TIMEOUT_S = 30.0
 MODULES = (
-    *("frames", "wire", "names", "identity", "evidence", "collector", "log", "fresh", "spawn", "traces", "process"),
+    *("frames", "wire", "names", "identity", "evidence", "collector", "log", "held", "spawn", "traces", "process"),
     "pid1",
 )
 

@@ -223,14 +223,17 @@ class Session:
         """Send the job and its input; a broken pipe is the reader's to explain."""
         limits = {"output_files": self._spec.output_files, "output_bytes": self._spec.output_bytes}
         about = {"input_name": job.input_name, "params": job.params, "inside": job.inside, **limits}
-        first = encode(frames.JOB, json.dumps(about).encode())
+        # each write wakes every process on the way, so what is small travels with its neighbour
+        waiting = encode(frames.JOB, json.dumps(about).encode())
         with job.input_path.open("rb") as file:
-            await self._stream.write_in(first)
             # the usual picture was written a moment ago: reading it takes less time than asking a thread to
             small = os.fstat(file.fileno()).st_size <= INLINE_BYTES
             while chunk := file.read(frames.CHUNK) if small else await asyncio.to_thread(file.read, READ_BYTES):
-                await self._stream.write_in(encode(frames.INPUT, chunk))
-        await self._stream.write_in(encode(frames.INPUT_END))
+                waiting += encode(frames.INPUT, chunk)
+                if len(waiting) >= frames.CHUNK:
+                    await self._stream.write_in(waiting)
+                    waiting = b""
+        await self._stream.write_in(waiting + encode(frames.INPUT_END))
 
     async def _next_soon(self) -> tuple[bytes, bytes]:
         try:

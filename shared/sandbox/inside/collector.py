@@ -1,6 +1,7 @@
-"""Takes the outputs once every model process is dead, and clears the folders before the next job.
+"""Takes the outputs once every process of the job is dead, and clears the folders before the next one.
 
-Runs as the model's uid in a fresh process: without DAC_OVERRIDE pid 1 could not read what the model made unreadable.
+Pid 1 does it with the model's rights to files (`as_model`): with its own it could not read what the model made
+unreadable.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ SYNC = b"Y"  # the word that pid 1 gave: the loaded process waits for a job agai
 THREADS = b"T"  # JSON: number of threads after a run inside the loaded process
 
 MEDDLED_STATUS = 77
-"""Exit status of pid 1 when the loaded model laid hands on who takes the outputs, or would not be held meanwhile."""
+"""Exit status of pid 1 when the loaded model would not be held while its files are looked at."""
 
 
 class ProtocolError(Exception):

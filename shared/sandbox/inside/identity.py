@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 
 HARNESS_UID = 65531
 MODEL_UID = 65532
@@ -35,6 +37,27 @@ def become_model() -> None:
     os.setresgid(MODEL_UID, MODEL_UID, MODEL_UID)
     os.setresuid(MODEL_UID, MODEL_UID, MODEL_UID)
     _set_capabilities(0)
+
+
+@contextlib.contextmanager
+def as_model() -> Iterator[None]:
+    """Have the model's rights to files, for pid 1, which could not read what the model made unreadable.
+
+    All else of it stays, so that no process may signal, trace or limit it. Whoever has the model's uid must be dead or
+    held meanwhile all the same, since it could move files about.
+    """
+    _own_files_as(MODEL_UID)
+    try:
+        yield
+    finally:
+        _own_files_as(HARNESS_UID)
+
+
+def _own_files_as(uid: int) -> None:
+    """Go by this uid when it comes to files (setfsuid(2)); gVisor has the effective uid alone for that."""
+    _libc.setfsuid(uid)
+    if _libc.setfsuid(-1) != uid:
+        os.setresuid(-1, uid, -1)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -66,10 +67,10 @@ def main() -> None:
         elif "leave" in command:
             continue  # nobody waits who could leave
         elif "fork" in command:
-            shared = shared or Shared()
+            shared = shared or _share()
             _fork(predict.run, None, options)
         elif isolation == "fork" and not command["inside"]:
-            shared = shared or Shared()
+            shared = shared or _share()
             _fork(predict.run, command, options)
         else:
             shared = None
@@ -109,9 +110,6 @@ def _fork(run: Any, job: dict[str, Any] | None, options: dict[str, Any]) -> None
     Without a job the process waits for it: nobody else reads commands meanwhile. It is as closed as this one until it
     has its order; no job lives beside it that could reach it, since pid 1 asks for it when all of them are dead.
     """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()  # so that a collection in the forked process does not copy every page
     try:
         pid = os.fork()
     except OSError as error:
@@ -136,6 +134,13 @@ def _fork(run: Any, job: dict[str, Any] | None, options: dict[str, Any]) -> None
     except ChildProcessError:  # the model ignores SIGCHLD
         status = 0
     _report(EXITED, str(status).encode())
+
+
+def _share() -> Shared:
+    """Make this process ready to be forked: a collection in a forked process must not copy every page."""
+    gc.collect()
+    gc.freeze()
+    return Shared()
 
 
 class Shared:
@@ -216,16 +221,22 @@ def _threads() -> int:
 
 
 def _set_dumpable(value: int) -> None:
+    _libc().prctl(4, value, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+@functools.cache
+def _libc() -> Any:
     import ctypes
 
-    ctypes.CDLL(None).prctl(4, value, 0, 0, 0)  # PR_SET_DUMPABLE
+    return ctypes.CDLL(None)
 
 
 def _offer_for_oom(score: int) -> None:
     """Be among the first that the kernel kills for memory: before pid 1, and a job's process before a loaded one."""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write(str(score))
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(fd, str(score).encode())
+        os.close(fd)
     except OSError:
         pass
 
@@ -283,7 +294,7 @@ def _flush() -> None:
             continue
     if "ctypes" in sys.modules:
         try:
-            sys.modules["ctypes"].CDLL(None).fflush(None)
+            _libc().fflush(None)
         except BaseException:
             return
 

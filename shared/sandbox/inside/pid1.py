@@ -19,8 +19,7 @@ from typing import Any
 from shared.sandbox.inside import frames
 from shared.sandbox.inside.collector import collect, wipe
 from shared.sandbox.inside.frames import Decoder
-from shared.sandbox.inside.fresh import in_fresh_process
-from shared.sandbox.inside.identity import HARNESS_UID, become_harness
+from shared.sandbox.inside.identity import HARNESS_UID, as_model, become_harness
 from shared.sandbox.inside.process import FRAME_BYTES, IN, OUT, READ_BYTES, WRITABLE, Model
 from shared.sandbox.inside.spawn import PIPE_BYTES, kill_all
 from shared.sandbox.inside.traces import empty_out, foreign_memory
@@ -106,9 +105,6 @@ class Harness:
             if pid == 0:
                 return
             if model is None or pid != model.pid:
-                if model is not None and model.standby is not None and pid == model.standby.pid:
-                    model.standby.close()  # the kernel took it for memory; the next one is made when it is needed
-                    model.standby = None
                 continue
             waited = model.idle
             model.died(status)
@@ -144,7 +140,10 @@ class Harness:
         if self._options is None:
             raise frames.ProtocolError("a job before LOAD")
         if self._dirty:
-            in_fresh_process(_wipe_everything, alone=True)
+            with as_model():
+                empty_out()
+                wipe(WRITABLE)
+                os.chdir("/")
             self._dirty = False
         self._model = Model(self._options, self._source)
 
@@ -158,13 +157,17 @@ class Harness:
         kept = model.halt(self._wake, self._reap)
         if not kept:
             kill_all(self._wake)
-        limits = {"files_max": job["output_files"], "bytes_max": job["output_bytes"]}
-        if kept:
-            model.clear({"collect": model.result is not None, **limits}, lambda: _say_end(model))
-        else:
-            _say_end(model)
+        model.log.drain()
+        answer = Batch(1)
+        if model.result is not None:
+            answer.add(frames.RESULT, model.result)
+        answer.add(frames.ENDED, to_json(model.evidence()))
+        with as_model():
             if model.result is not None:
-                in_fresh_process(lambda: collect(OUT, Batch(1), **limits), alone=True)
+                collect(OUT, answer, files_max=job["output_files"], bytes_max=job["output_bytes"])
+            answer.flush()
+            if kept:
+                model.tidy()
         for name in os.listdir(IN):
             os.unlink(f"{IN}/{name}")
         if kept and model.settle():
@@ -183,21 +186,6 @@ class Harness:
         """Forget a model whose process is dead."""
         model.close()
         self._model, self._dirty = None, True
-
-
-def _say_end(model: Model) -> None:
-    """Send what is left of the log, the result and the evidence: everything but the outputs."""
-    model.log.drain()
-    answer = Batch(1)
-    if model.result is not None:
-        answer.add(frames.RESULT, model.result)
-    answer.add(frames.ENDED, to_json(model.evidence()))
-    answer.flush()
-
-
-def _wipe_everything() -> None:
-    empty_out()
-    wipe(WRITABLE)
 
 
 def main(model_source: str) -> None:

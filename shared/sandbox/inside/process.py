@@ -13,14 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from shared.sandbox.inside import frames
-from shared.sandbox.inside.collector import collect
-from shared.sandbox.inside.evidence import counters, full_disks, state_of
+from shared.sandbox.inside.evidence import counters, full_disks
 from shared.sandbox.inside.frames import Decoder, encode
-from shared.sandbox.inside.fresh import STOPPED, Standby, in_fresh_process, until_held
+from shared.sandbox.inside.held import until_held, was_stopped
 from shared.sandbox.inside.log import Log
 from shared.sandbox.inside.spawn import alone_without, kill_others, spawn
 from shared.sandbox.inside.traces import Trace
-from shared.sandbox.inside.wire import Batch, write_all
+from shared.sandbox.inside.wire import write_all
 
 IN, OUT = "/workspace/in", "/workspace/out"
 WRITABLE = [OUT, "/tmp", "/dev/shm"]  # noqa: S108
@@ -48,7 +47,6 @@ class Model:
         """Whether the next job was prepared for."""
         self.threads = 1
         self.load_s = self.run_s = 0.0
-        self.standby: Standby | None = None
         self._trace: Trace | None = None
         self._forked = self._begun = self._touched = False
         self._job_pid, self._job_pidfd = 0, -1
@@ -89,8 +87,6 @@ class Model:
             return
         if self._trace is None:
             self._trace = Trace(self.pid)
-        if self.standby is None:
-            self.standby = Standby(self._clear)
         if self.isolation == "fork" and not self._waiting:
             self._waiting = self._tell({"fork": True})
 
@@ -99,9 +95,6 @@ class Model:
         if self._waiting:
             self._tell({"leave": True})
             self._waiting = False
-        if self.standby is not None:
-            self.standby.close()
-            self.standby = None
         self._trace = None
 
     def start(self, job: dict[str, Any]) -> None:
@@ -210,33 +203,16 @@ class Model:
             return False  # the order lies in the pipe and would be taken when nobody expects it
         if not self._forked and self.result is None:
             return False  # an error or a timeout ends a process that ran the job itself
-        self._touched = state_of(self.pid) in STOPPED
+        self._touched = was_stopped(self.pid)
         os.kill(self.pid, signal.SIGSTOP)
         reap()
-        keep = [self.pid] if self.standby is None else [self.pid, self.standby.pid]
-        alone = self._job_pidfd >= 0 and alone_without(self._job_pidfd, self._job_pid, keep)
-        return (alone or kill_others(keep, wake, reap)) and not self.gone and until_held(self.pid)
+        alone = self._job_pidfd >= 0 and alone_without(self._job_pidfd, self._job_pid, [self.pid])
+        return (alone or kill_others([self.pid], wake, reap)) and not self.gone and until_held(self.pid)
 
-    def clear(self, order: dict[str, Any], say: Callable[[], None]) -> None:
-        """Send the outputs and remove the job's files, by a process that has touched nothing of the job.
-
-        What `say` sends to the host comes before the outputs, and is made while they are read.
-        """
-        standby, self.standby = self.standby, None
-        if standby is not None:
-            standby.begin(order)
-            say()
-            touched = standby.finish()
-        else:
-            say()
-            touched = in_fresh_process(lambda: self._clear(order, None), alone=False)
-        self._touched = self._touched or touched != 0
-
-    def _clear(self, order: dict[str, Any], turn: int | None) -> int:
-        """For a fresh process. Not 0 when the loaded process must not take another job."""
-        if order["collect"]:
-            collect(OUT, Batch(1, turn), files_max=order["files_max"], bytes_max=order["bytes_max"])
-        return self._trace.tidy() if self._trace is not None else 0
+    def tidy(self) -> None:
+        """Remove the job's files, as the model's uid; one that it changed costs the loaded process its post."""
+        if self._trace is not None and not self._trace.tidy():
+            self._touched = True
 
     def settle(self) -> bool:
         """Let the loaded process go on; False when it must not take another job."""
@@ -284,8 +260,6 @@ class Model:
         os.close(self.reports)
         self.log.close()
         self._forget_job()
-        if self.standby is not None:
-            self.standby.close()
 
     def _forget_job(self) -> None:
         if self._job_pidfd >= 0:

@@ -7,19 +7,18 @@ anew. The process: limits and priorities, which processes of the same uid may ch
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import stat
 import zlib
 
 from shared.sandbox.inside.collector import wipe
 from shared.sandbox.inside.evidence import kernel_text
-from shared.sandbox.inside.fresh import held, read_from_fresh_process
+from shared.sandbox.inside.held import held
+from shared.sandbox.inside.identity import as_model
 
 OUT = "/workspace/out"
 FOLDERS = ["/tmp", "/dev/shm"]  # noqa: S108
 FILES_MAX = 5_000
-CLEAN, TOUCHED = 0, 1
 
 Files = dict[str, list[int]]
 
@@ -29,9 +28,8 @@ class Trace:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        with held(pid):
-            found = read_from_fresh_process(lambda: json.dumps(_files()).encode())
-        self._files: Files | None = json.loads(found)
+        with held(pid), as_model():
+            self._files = _files()
         self._process = _process(pid)
 
     def process_is_whole(self) -> bool:
@@ -39,15 +37,15 @@ class Trace:
         found = _process(self._pid)
         return bool(found) and found == self._process and self._files is not None
 
-    def tidy(self) -> int:
-        """Remove what the job left behind; TOUCHED when it changed what was there before. For a fresh process."""
+    def tidy(self) -> bool:
+        """Remove what the job left behind, as the model's uid; False when it changed what was there before."""
         empty_out()
         known = self._files or {}
         try:
             whole = [_tidy(folder, known) for folder in FOLDERS]  # each of them, whatever the first one says
-            return CLEAN if all(whole) and _seen(known) == known else TOUCHED
+            return all(whole) and _seen(known) == known
         except OSError:
-            return TOUCHED
+            return False
 
 
 def empty_out() -> None:

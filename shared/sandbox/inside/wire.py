@@ -19,10 +19,8 @@ def send(kind: bytes, payload: bytes = b"") -> None:
 class Batch:
     """Frames that leave together: each write wakes every process on the way to the host."""
 
-    def __init__(self, fd: int, turn: int | None = None) -> None:
-        """`turn`: a descriptor whose end must come before the first byte is written: others are still speaking."""
+    def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._turn = turn
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -35,9 +33,6 @@ class Batch:
 
     def flush(self) -> None:
         """Write what is there; waits until it is taken."""
-        if self._turn is not None:
-            os.read(self._turn, 1)
-            self._turn = None
         parts, self._parts, self._size = self._parts, [], 0
         write_all(self._fd, b"".join(parts))
 

@@ -122,7 +122,9 @@ def _backing(platform: Platform) -> list[Part]:
             name="storage", layer=BACKING, prepare=prepare_storage, command=lambda: _storage_command(platform),
             ready=lambda: probes.http(ports["storage"], "/", accepted=(403,)),
             ports=("storage", "storage_filer", "storage_master", "storage_volume", "storage_admin"),
-            environment=lambda: _plain() | {"GOGC": "50", "GOMEMLIMIT": "512MiB"},
+            # on half of the CPUs its threads wake each other less often: a sixth less CPU for an object
+            environment=lambda: _plain()
+            | {"GOGC": "50", "GOMEMLIMIT": "512MiB", "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))},
             grace_s=6.0,  # it may wait 10 s for streams of its own; what it has answered lies with the kernel by then
         ),
         Part(

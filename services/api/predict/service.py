@@ -1,6 +1,7 @@
 """Predict: store the input, queue the job, wait for its end (the path of a job without its round trips).
 
-body, hashed while it arrives → inputs/sha256/<digest> → row QUEUED + event, one transaction → wait → row → answer
+body, hashed while it arrives → inputs/sha256/<digest>, and row QUEUED + event in one transaction that is committed when
+the input is stored → wait → row → answer
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from services.api.predict.schemas import Prediction, Wishes
 from services.api.uploads import quarantine_key, storage_at_hand
 from services.api.versions.service import MISSING as VERSION_MISSING
 from shared import transitions
+from shared.background import stop
 from shared.db import Row, load_queries
 from shared.errors import Conflict, NotFound
 from shared.events import Event
@@ -100,8 +102,15 @@ async def predict(
     raw = encode_params(params)
     digest = await body.finish()
     key = f"inputs/sha256/{digest}"
-    await _store(context, key, body)
-    submitted = await _submit(context, user, target, body, digest, params, wishes.key, _hash(target, raw, digest))
+    storing = asyncio.create_task(_store(context, key, body), name="input")
+    try:
+        if body.file is not None:
+            await storing  # a large one would hold a connection to the database for long
+        request_hash = _hash(target, raw, digest)
+        submitted = await _submit(context, user, target, body, digest, params, wishes.key, request_hash, storing)
+        await storing
+    finally:
+        await stop(storing)
     with context.ends.awaiting(submitted.job_id) as ended:
         sending = None if submitted.event is None else context.outbox.send_soon(submitted.event)
         if submitted.event is None and await _has_ended(context, user, submitted.job_id):
@@ -153,8 +162,9 @@ async def _submit(
     params: dict[str, Any],
     key: str | None,
     request_hash: bytes,
+    stored: Awaitable[None],
 ) -> Submitted:
-    """Make the job with its event, or find the one that the key stands for."""
+    """Make the job with its event once its input is stored, or find the one that the key stands for."""
     values = {
         "version_id": target.version_id,
         "user_id": user.id,
@@ -173,7 +183,9 @@ async def _submit(
             async with context.pool.acquire() as connection, connection.transaction():
                 row = await _queries.queue_prediction(connection, id=new_id(), **values)
                 if row is not None:
-                    return Submitted(row["id"], await transitions.record_event(connection, "job", row))
+                    event = await transitions.record_event(connection, "job", row)
+                    await stored
+                    return Submitted(row["id"], event)
         known = await _queries.job_of_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
         if known is None:  # it has had its day, or its job was deleted meanwhile
             await _queries.release_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)

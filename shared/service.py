@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 
 from shared import settings
 from shared.bus import BusConnection, open_bus
+from shared.collector import leave_alone_what_is_loaded
 from shared.db import Pool, open_pool
 from shared.engine import engine_state, open_engine
 from shared.events import Noun
@@ -103,6 +104,7 @@ def run_worker(service: str, make: MakeWorker, *, slots: Callable[[Parts], int])
     """Run a worker service until SIGTERM or SIGINT."""
     instance = load(settings.Instance)
     configure_logging(service, instance)
+    leave_alone_what_is_loaded()
     uvloop.run(_serve(service, instance, make, slots))
 
 

@@ -10,6 +10,7 @@ import uvicorn
 from services.api.app import create_app
 from services.api.gateway import Listen
 from shared import settings
+from shared.collector import leave_alone_what_is_loaded
 from shared.logging import configure_logging
 from shared.settings import load
 
@@ -49,6 +50,7 @@ def main() -> None:
         )
     )
     listener = bind(load(Listen))
+    leave_alone_what_is_loaded()
     # uvicorn raises the signal that stopped it once more when it has ended well; that must not look like a crash
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

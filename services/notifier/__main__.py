@@ -7,6 +7,7 @@ import uvloop
 
 from services.notifier.app import run
 from shared import settings
+from shared.collector import leave_alone_what_is_loaded
 from shared.logging import configure_logging
 from shared.settings import load
 
@@ -20,6 +21,7 @@ def main() -> None:
     # a socket is an open file, and the usual limit is a thousand
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    leave_alone_what_is_loaded()
     uvloop.run(run(instance))
 
 

@@ -10,10 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from litestar.datastructures import Headers
+from litestar.types import HTTPScope
 from prometheus_client import Histogram
 
 from shared.tracing import follow
@@ -65,11 +66,11 @@ class Frame:
         if scope["type"] != "http":  # lifespan
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope["headers"])
-        trace = follow(headers.get("traceparent", ""))
         peer, port = scope.get("client") or ("", 0)
         # what X-Forwarded-Host and -Proto say counts only from there (services/api/origins.py)
         scope["state"] = {**scope.get("state", {}), "from_edge": self._is_trusted(peer)}
+        headers = Headers.from_scope(cast(HTTPScope, scope))  # kept there for those that look at them later
+        trace = follow(headers.get("traceparent", ""))
         scope["client"] = (self._client_address(peer, headers), port)
         exchange = _Exchange(receive, send, headers, trace)
         started = time.monotonic()

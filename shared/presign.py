@@ -6,8 +6,8 @@ in four times the time, and a page of outputs is nothing but signatures; a test 
 
 import hashlib
 import hmac
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -35,13 +35,14 @@ class Signer:
         *,
         expires_s: int,
         query: Mapping[str, str] | None = None,
-        now: datetime | None = None,
+        now: float | None = None,
     ) -> str:
-        """Return `origin` + `path` with a signature that holds for `expires_s` seconds from `now` (default: now).
+        """Return `origin` + `path` with a signature that holds for `expires_s` seconds.
 
-        `path` is quoted already and begins with the bucket; no header but Host is signed, and the body is not.
+        It holds from `now`, in seconds since 1970 (default: when it is made). `path` is quoted already and begins with
+        the bucket; no header but Host is signed, and the body is not.
         """
-        moment = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         day = moment[:8]
         scope = f"{day}/{self._region}/s3/aws4_request"
         fields = {

@@ -18,9 +18,10 @@ from shared import transitions
 from shared.batches import states as batches
 from shared.bus import BusConnection
 from shared.db import Pool, load_queries
-from shared.events import ADVISORIES, EVENTS
+from shared.events import ADVISORIES, EVENTS, Noun
 from shared.ids import new_id
 from shared.outbox import Outbox
+from shared.queue import LINES, head_of
 from shared.settings import Work
 from shared.storage import ObjectStore
 
@@ -40,7 +41,7 @@ EXPIRED = (
 )
 
 
-async def sweep_once(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Work) -> int:
+async def sweep_once(pool: Pool, bus: BusConnection, outbox: Outbox, storage: ObjectStore, work: Work) -> int:
     """One round: expire, requeue, emit again, drop rows never uploaded. Returns how many objects were touched."""
     moved: list[UUID] = []
     for row in await transitions.move_many(pool, "version", "expire_versions", message=EXPIRED.format(what="build")):
@@ -51,14 +52,25 @@ async def sweep_once(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Wor
         moved.append(row["id"])
     for row in await transitions.move_many(pool, "job", "requeue_expired_jobs"):
         moved.append(row["id"])
-    async for row in _outbox.reemit_lost_versions(pool, after_s=work.reemit_after_s):
-        moved.append(row["object_id"])
-    async for row in _outbox.reemit_lost_jobs(pool, after_s=work.reemit_after_s):
-        moved.append(row["object_id"])
+    moved += await _emit_again(pool, bus, "version", work.reemit_after_s)
+    moved += await _emit_again(pool, bus, "job", work.reemit_after_s)
     for object_id in moved:
         await outbox.publish(object_id)
     touched = await batches.sweep(pool, outbox, storage, upload_hours=work.upload_expires_h)
     return len(moved) + touched + await _expire_uploads(pool, storage, work)
+
+
+async def _emit_again(pool: Pool, bus: BusConnection, noun: Noun, after_s: float) -> list[UUID]:
+    """Emit what its line has passed and nobody took; what merely waits for its turn is left alone."""
+    if not bus.nc.is_connected:
+        return []
+    try:
+        head_at = await head_of(bus, LINES[noun])
+    except (NatsError, OSError, TimeoutError) as error:
+        log.info("nothing emitted again before the bus answers", error=repr(error))
+        return []
+    query = _outbox.reemit_lost_versions if noun == "version" else _outbox.reemit_lost_jobs
+    return [row["object_id"] async for row in query(pool, head_at=head_at, after_s=after_s)]
 
 
 async def _expire_uploads(pool: Pool, storage: ObjectStore, work: Work) -> int:
@@ -71,12 +83,12 @@ async def _expire_uploads(pool: Pool, storage: ObjectStore, work: Work) -> int:
     return len(rows)
 
 
-async def sweep(pool: Pool, outbox: Outbox, storage: ObjectStore, work: Work) -> None:
+async def sweep(pool: Pool, bus: BusConnection, outbox: Outbox, storage: ObjectStore, work: Work) -> None:
     """Sweep for ever; a part that is away is tried again."""
     rounds = 0
     while True:
         try:
-            if touched := await sweep_once(pool, outbox, storage, work):
+            if touched := await sweep_once(pool, bus, outbox, storage, work):
                 log.info("sweeper moved objects", objects=touched)
             if rounds % TRIM_EVERY == 0:
                 await _outbox.trim(pool, days=STREAM_DAYS)
@@ -166,5 +178,5 @@ async def run_maintenance(pool: Pool, bus: BusConnection, outbox: Outbox, storag
     """Relay, sweeper and dead-letter collector together, for ever; cancel to stop."""
     async with asyncio.TaskGroup() as group:
         group.create_task(outbox.relay(every_s=work.relay_every_s), name="relay")
-        group.create_task(sweep(pool, outbox, storage, work), name="sweeper")
+        group.create_task(sweep(pool, bus, outbox, storage, work), name="sweeper")
         group.create_task(collect_dead_letters(pool, bus), name="dead-letters")

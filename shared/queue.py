@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import FetchTimeoutError
+from nats.js.errors import FetchTimeoutError, NotFoundError
 
 from shared.bus import BusConnection
-from shared.events import EVENTS
+from shared.events import EVENTS, Noun
 from shared.settings import Work
 
 log = structlog.get_logger()
@@ -23,14 +25,42 @@ SILENT_FETCHES = 2
 MAX_DELIVER = 20
 
 
-class Queue:
-    """The messages of `filter_subject` that nobody has acknowledged; all who name the same `durable` share them."""
+class Line(NamedTuple):
+    """Where the queued objects of a noun wait: messages of `filter_subject`, shared by all who name the `durable`."""
 
-    def __init__(self, bus: BusConnection, work: Work, *, durable: str, filter_subject: str) -> None:
+    durable: str
+    filter_subject: str
+
+
+LINES: dict[Noun, Line] = {
+    "version": Line("builder", "version.uploaded.>"),
+    "job": Line("runner", "job.submitted.>"),
+}
+
+
+async def head_of(bus: BusConnection, line: Line) -> datetime | None:
+    """When the oldest message was stored that no worker has been given yet; None where none waits.
+
+    A line that nobody has ever taken from waits from its first message on.
+    """
+    try:
+        given = (await bus.js.consumer_info(EVENTS, line.durable)).delivered
+        last = given.stream_seq if given else 0
+    except NotFoundError:
+        last = 0
+    try:
+        return (await bus.js.get_msg(EVENTS, seq=last + 1, subject=line.filter_subject, next=True)).time
+    except NotFoundError:
+        return None
+
+
+class Queue:
+    """The messages of a line that nobody has acknowledged."""
+
+    def __init__(self, bus: BusConnection, work: Work, line: Line) -> None:
         self._bus = bus
         self._work = work
-        self._durable = durable
-        self._filter = filter_subject
+        self._line = line
         self._fetching: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -64,8 +94,8 @@ class Queue:
         await self._bus.js.add_consumer(
             EVENTS,
             ConsumerConfig(
-                durable_name=self._durable,
-                filter_subject=self._filter,
+                durable_name=self._line.durable,
+                filter_subject=self._line.filter_subject,
                 ack_policy=AckPolicy.EXPLICIT,
                 deliver_policy=DeliverPolicy.ALL,
                 ack_wait=self._work.ack_wait_s,
@@ -73,7 +103,7 @@ class Queue:
                 max_ack_pending=10_000,
             ),
         )
-        return await self._bus.js.pull_subscribe_bind(self._durable, stream=EVENTS)
+        return await self._bus.js.pull_subscribe_bind(self._line.durable, stream=EVENTS)
 
     async def _leave(self, subscription: JetStreamContext.PullSubscription) -> None:
         """Give back at once what was delivered but not taken; otherwise it would wait for its ack_wait."""

@@ -70,18 +70,14 @@ class Handler(Protocol):
 def worker_of(
     parts: Parts,
     noun: Noun,
-    filter_subject: str,
     *,
-    durable: str,
     slots: int,
     handler: Handler,
     elsewhere: Callable[[Msg], Awaitable[bool]] | None = None,
 ) -> Worker:
-    """Return the worker that takes `filter_subject` and hands what it claims to `handler`."""
+    """Return the worker that takes queued objects of `noun` and hands what it claims to `handler`."""
     return Worker(
         noun,
-        durable=durable,
-        filter_subject=filter_subject,
         worker=parts.worker,
         slots=slots,
         pool=parts.pool,

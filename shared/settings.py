@@ -164,7 +164,7 @@ class Work(Group, frozen=True, kw_only=True):
     sweep_every_s: float = 5.0
     relay_every_s: float = 1.0
     reemit_after_s: float = 30.0
-    """A queued object whose last emission is older is emitted again; doubles with each emission."""
+    """A queued object that nobody took so long after its turn is emitted again; doubles with each emission."""
     job_deadline_s: float = 900.0
     """A batch has that long and the model's time limit for each of its inputs."""
     build_deadline_s: float = 3600.0

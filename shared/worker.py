@@ -29,7 +29,7 @@ from shared.db import Pool, Row
 from shared.errors import LostLease, PlatformFault
 from shared.events import Event, Noun
 from shared.outbox import Outbox
-from shared.queue import Queue
+from shared.queue import LINES, Queue
 from shared.settings import Work
 from shared.tracing import follow
 
@@ -111,8 +111,6 @@ class Worker:
         self,
         noun: Noun,
         *,
-        durable: str,
-        filter_subject: str,
         worker: str,
         slots: int,
         pool: Pool,
@@ -126,7 +124,7 @@ class Worker:
         elsewhere: Callable[[Msg], Awaitable[bool]] | None = None,
     ) -> None:
         self._noun: Noun = noun
-        self._queue = Queue(bus, work, durable=durable, filter_subject=filter_subject)
+        self._queue = Queue(bus, work, LINES[noun])
         self._worker = worker
         self._slots = slots
         self._pool = pool

@@ -49,7 +49,7 @@ def make_handler(parts: Parts, index: settings.Index) -> BuildHandler:
 
 def make_worker(parts: Parts, handler: BuildHandler) -> Worker:
     """Return the worker that hands claimed versions to `handler`."""
-    return worker_of(parts, "version", "version.uploaded.>", durable="builder", slots=slots(parts), handler=handler)
+    return worker_of(parts, "version", slots=slots(parts), handler=handler)
 
 
 async def make(parts: Parts) -> Worker:

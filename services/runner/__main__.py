@@ -41,8 +41,6 @@ async def make(parts: Parts) -> Worker:
     worker = worker_of(
         parts,
         "job",
-        "job.submitted.>",
-        durable="runner",
         slots=count,
         handler=JobsFirst(JobHandler(parts, sandboxes), turns),
         elsewhere=affinity.elsewhere if sandboxes.keeps else None,

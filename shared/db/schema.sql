@@ -483,7 +483,7 @@ CREATE INDEX jobs_model_status_idx ON public.jobs USING btree (model_id, user_id
 -- Name: jobs_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX jobs_open_idx ON public.jobs USING btree (status, id) WHERE (status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text]));
+CREATE INDEX jobs_open_idx ON public.jobs USING btree (status, updated_at) WHERE (status = ANY (ARRAY['UPLOADING'::text, 'QUEUED'::text, 'RUNNING'::text]));
 
 --
 -- Name: jobs_user_status_idx; Type: INDEX; Schema: public; Owner: -
@@ -712,4 +712,5 @@ INSERT INTO public.schema_migrations (version) VALUES
     ('20261124090000'),
     ('20261124161500'),
     ('20261124193000'),
-    ('20261124194500');
+    ('20261124194500'),
+    ('20261130130000');

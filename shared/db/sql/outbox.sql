@@ -31,19 +31,21 @@ FROM (
 ) AS waiting;
 
 -- name: reemit_lost_versions
--- Queued versions nobody took: their last event goes out again under the same ce-id and a new n.
+-- Queued versions nobody took though it was their turn: their last event goes out again under the same ce-id and a new
+-- n. `head_at`: when the first message was stored that still waits for a worker, if any does.
 UPDATE outbox AS o SET published_at = NULL, emission = emission + 1
 FROM versions AS v
 WHERE v.status = 'QUEUED' AND o.object_id = v.id AND o.rev = v.rev
-  AND o.published_at < now() - :after_s * power(2, least(o.emission - 1, 10)) * interval '1 second'
+  AND o.published_at < coalesce(:head_at, now()) - :after_s * power(2, least(o.emission - 1, 10)) * interval '1 second'
 RETURNING o.object_id;
 
 -- name: reemit_lost_jobs
--- Queued jobs nobody took: their last event goes out again under the same ce-id and a new n.
+-- The same of jobs. Those that were queued after the head of the line are not looked at, however many they are.
 UPDATE outbox AS o SET published_at = NULL, emission = emission + 1
 FROM jobs AS j
-WHERE j.status = 'QUEUED' AND o.object_id = j.id AND o.rev = j.rev
-  AND o.published_at < now() - :after_s * power(2, least(o.emission - 1, 10)) * interval '1 second'
+WHERE j.status = 'QUEUED' AND j.updated_at < coalesce(:head_at, now()) - :after_s * interval '1 second'
+  AND o.object_id = j.id AND o.rev = j.rev
+  AND o.published_at < coalesce(:head_at, now()) - :after_s * power(2, least(o.emission - 1, 10)) * interval '1 second'
 RETURNING o.object_id;
 
 -- name: reemit_object^

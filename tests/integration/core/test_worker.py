@@ -49,8 +49,6 @@ def start(pool: Pool, bus: BusConnection, outbox: Outbox) -> Callable[[Handle], 
         name = f"test-{secrets.token_hex(4)}"
         worker = Worker(
             "job",
-            durable=name,
-            filter_subject="job.submitted.>",
             worker=name,
             slots=2,
             pool=pool,

@@ -5,10 +5,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import psutil
 
+from shared.bus import BusConnection, open_bus
+from shared.events import EVENTS
+from shared.queue import LINES
+from shared.settings import Bus, load
 from tests.bench.cpu import tree_seconds
 from tests.bench.group import LOADED, Bench
 from tests.bench.numbers import Number
@@ -20,7 +25,9 @@ SETTINGS = {**LOADED, "CLINAI_JOB_DEADLINE_S": "7200"}
 """Jobs that wait for their turn must not run out of time."""
 SHORT, LONG = 100, 2000
 SKIPPED = 10
-"""So many ends pass before the clock starts: the first jobs wait for their sandboxes to open."""
+"""So many ends pass before the clock starts: the first jobs may wait for their sandboxes to open."""
+HELD = timedelta(hours=1)
+"""Longer than filling takes."""
 PARTS = ("runner", "postgres", "nats")
 AT_ONCE = 16
 MODEL = {
@@ -33,13 +40,19 @@ SAMPLE_EVERY_S = 1.0
 
 
 async def measure_queue(bench: Bench) -> list[Number]:
-    """A short queue, a long one, a short one again, each filled while the runner is stopped; `--scale 5` for 10,000."""
-    async with Client(bench.platform.url) as client, aiohttp.ClientSession() as http:
+    """A short queue, a long one, a short one again, each filled while none is given out; `--scale 5` for 10,000."""
+    async with (
+        Client(bench.platform.url) as client,
+        aiohttp.ClientSession() as http,
+        open_bus(load(Bus, bench.platform.env), "bench") as bus,
+    ):
         version = await built(client, make_zip(dict(MODEL)))
-        before = await drained(bench, client, http, version["id"], SHORT)
+        parts = (await asyncio.to_thread(bench.platform.status))["parts"]
+        pids = {part["name"]: part["pid"] for part in parts if part["name"] in PARTS}
+        before = await drained(pids, bus, client, http, version["id"], SHORT)
         count = bench.times(LONG)
-        long = await drained(bench, client, http, version["id"], count)
-        after = await drained(bench, client, http, version["id"], SHORT)
+        long = await drained(pids, bus, client, http, version["id"], count)
+        after = await drained(pids, bus, client, http, version["id"], SHORT)
     memory = long.memory
     tenth = max(1, len(memory) // 10)
     grown = max(memory[-tenth:]) - max(memory[:tenth])
@@ -75,24 +88,37 @@ class Drain:
     memory: list[float]
 
 
-async def drained(bench: Bench, client: Client, http: aiohttp.ClientSession, version_id: str, count: int) -> Drain:
-    """Fill a queue while the runner is stopped, start it, and watch the ends come."""
+async def drained(
+    pids: dict[str, int], bus: BusConnection, client: Client, http: aiohttp.ClientSession, version_id: str, count: int
+) -> Drain:
+    """Fill a queue of which no job is given out, let it go, and watch the ends come.
+
+    The runner stays: a short queue would be over while a runner that starts is looked for.
+    """
     await client.login()
-    await asyncio.to_thread(bench.platform.part, "stop", "runner")
     async with client.live() as live:
         await live.next()
-        filling = asyncio.create_task(fill(client, http, version_id, count))
-        await events(live, "QUEUED", count)
-        await filling
-        await asyncio.to_thread(bench.platform.part, "start", "runner")
-        parts = (await asyncio.to_thread(bench.platform.status))["parts"]
-        pids = {part["name"]: part["pid"] for part in parts if part["name"] in PARTS}
+        async with held(bus):
+            filling = asyncio.create_task(fill(client, http, version_id, count))
+            await events(live, "QUEUED", count)
+            await filling
         async with memory_sampled(pids["runner"]) as memory:
             await events(live, "SUCCEEDED", SKIPPED)
             began, before = time.perf_counter(), sum(map(tree_seconds, pids.values()))
             await events(live, "SUCCEEDED", count - SKIPPED)
             seconds, after = time.perf_counter() - began, sum(map(tree_seconds, pids.values()))
     return Drain((count - SKIPPED) / seconds, (after - before) * 1000 / (count - SKIPPED), memory)
+
+
+@asynccontextmanager
+async def held(bus: BusConnection) -> AsyncIterator[None]:
+    """No runner is given a job while the block runs."""
+    durable = LINES["job"].durable
+    await bus.js.pause_consumer(EVENTS, durable, (datetime.now(UTC) + HELD).isoformat())
+    try:
+        yield
+    finally:
+        await bus.js.resume_consumer(EVENTS, durable)
 
 
 async def fill(client: Client, http: aiohttp.ClientSession, version_id: str, count: int) -> None:

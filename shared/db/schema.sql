@@ -471,7 +471,7 @@ CREATE UNIQUE INDEX jobs_idempotency_idx ON public.jobs USING btree (user_id, id
 -- Name: jobs_input_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX jobs_input_idx ON public.jobs USING hash (input_path) WHERE (input_path IS NOT NULL);
+CREATE INDEX jobs_input_idx ON public.jobs USING btree (input_path) WHERE (input_path IS NOT NULL);
 
 --
 -- Name: jobs_model_status_idx; Type: INDEX; Schema: public; Owner: -

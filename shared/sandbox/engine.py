@@ -28,7 +28,7 @@ HARNESS_BYTES = 48 * MIB
 """Memory of pid 1, on top of the model's."""
 GVISOR_BYTES = 192 * MIB
 """What gVisor's own kernel takes from the same container, more with each process."""
-HARNESS_PROCESSES = 5
+HARNESS_PROCESSES = 4
 PROCESSES_MIN = 16
 """What the engine itself needs to start a container."""
 GVISOR_PROCESSES = 4096

@@ -235,8 +235,10 @@ def _offer_for_oom(score: int) -> None:
     """Be among the first that the kernel kills for memory: before pid 1, and a job's process before a loaded one."""
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
-        os.write(fd, str(score).encode())
-        os.close(fd)
+        try:
+            os.write(fd, str(score).encode())
+        finally:
+            os.close(fd)
     except OSError:
         pass
 

@@ -80,15 +80,16 @@ function Figure({ label, value, line, loading, wide }: { label: string; value: R
 /** `jobs`: null when they could not be read. */
 function Figures({ jobs, loading }: { jobs: Job[] | null; loading: boolean }) {
   const health = useQuery(healthQuery);
-  const count = (...states: Job["status"][]) => jobs?.filter((job) => states.includes(job.status)).length ?? 0;
-  const ended = count("SUCCEEDED", "FAILED");
-  const times = jobs?.flatMap((job) => (["SUCCEEDED", "FAILED"].includes(job.status) && job.timings?.total !== undefined ? [job.timings.total] : [])) ?? [];
+  const inState = (...states: Job["status"][]) => jobs?.filter((job) => states.includes(job.status)) ?? [];
+  const [good, queued, running] = [inState("SUCCEEDED").length, inState("QUEUED").length, inState("RUNNING").length];
+  const ended = inState("SUCCEEDED", "FAILED");
+  const times = ended.flatMap((job) => (job.timings?.total === undefined ? [] : [job.timings.total]));
   const of = (line: string) => (jobs ? line : words.notKnown);
   return (
     <dl className="grid grid-cols-2 gap-4 md:grid-cols-3 lg:grid-cols-5">
-      <Figure label={words.success} loading={loading} value={percent(count("SUCCEEDED"), ended)} line={of(ended ? words.successOf(ended) : words.noneEnded)} />
+      <Figure label={words.success} loading={loading} value={percent(good, ended.length)} line={of(ended.length ? words.successOf(ended.length) : words.noneEnded)} />
       <Figure label={words.latency} loading={loading} value={duration(quantile(times, 0.5))} line={of(times.length ? words.latencyLine(duration(quantile(times, 0.95))) : words.noneEnded)} />
-      <Figure label={words.waiting} loading={loading} value={jobs ? count("QUEUED", "RUNNING") : "–"} line={of(words.waitingLine(count("QUEUED"), count("RUNNING")))} />
+      <Figure label={words.waiting} loading={loading} value={jobs ? queued + running : "–"} line={of(words.waitingLine(queued, running))} />
       <Stored loading={loading} />
       <Platform health={health.data} failed={health.isError} loading={health.isLoading} />
     </dl>

@@ -59,7 +59,6 @@ export function UploadPanel({ modelId, versions, onStarted }: Props) {
   const number = typed ?? cut?.version_number ?? nextNumber(versions.map((each) => each.version_number));
   const replaced = versions.some((each) => each.status === "UPLOADING" && each.version_number === number && each.id !== cut?.id);
   const badNumber = /^[A-Za-z0-9._+-]{1,64}$/.test(number) ? null : text.models.versionNumberBad;
-
   const left = usage?.quota_bytes ? usage.quota_bytes - usage.package_bytes - usage.image_bytes : Infinity;
 
   const look = async (blob: Blob, name: string, fixed = false) => {

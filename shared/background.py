@@ -9,11 +9,14 @@ CANCEL_AGAIN_S = 1.0
 
 
 @asynccontextmanager
-async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` until the block ends, then cancel it and wait; raises what it raised, if it ended by itself."""
+async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[asyncio.Task[None]]:
+    """Run `work` until the block ends, then cancel it and wait; raises what it raised, if it ended by itself.
+
+    The block may await the task that it is given.
+    """
     task = asyncio.create_task(work, name=name)
     try:
-        yield
+        yield task
     finally:
         await stop(task)
         with suppress(asyncio.CancelledError):

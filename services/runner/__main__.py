@@ -9,6 +9,7 @@ from services.runner.affinity import Affinity
 from services.runner.batches.chunk import ChunkHandler
 from services.runner.batches.turns import JobsFirst, Turns
 from services.runner.batches.worker import BatchWorker
+from services.runner.handed import HandedInputs
 from services.runner.handler import JobHandler
 from services.runner.images import ensure_image
 from services.runner.pool import SandboxPool, pool_size
@@ -37,12 +38,13 @@ async def make(parts: Parts) -> Worker:
     turns = Turns(count)
     batches = BatchWorker(parts, ChunkHandler(parts, sandboxes, turns), slots=count)
     await parts.stack.enter_async_context(batches.running())
-    affinity = Affinity(parts.bus, sandboxes)
+    inputs = HandedInputs()
+    affinity = Affinity(parts.bus, sandboxes, inputs)
     worker = worker_of(
         parts,
         "job",
         slots=count,
-        handler=JobsFirst(JobHandler(parts, sandboxes), turns),
+        handler=JobsFirst(JobHandler(parts, sandboxes, inputs), turns),
         elsewhere=affinity.elsewhere if sandboxes.keeps else None,
     )
     await parts.stack.enter_async_context(background(affinity.listen(worker), "affinity"))

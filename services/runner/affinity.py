@@ -1,4 +1,4 @@
-"""A job goes to the runner that has its model loaded (ADR 13).
+"""A job goes to the runner that has its model loaded (ADR 18), and small inputs go to the runners that have it.
 
 A runner keeps a subject for each version and tenant it has sandboxes of. One that was sent a job whose model it would
 have to load asks there first; nobody listens, nobody is warm. The row's claim decides who has the job, so a lost
@@ -16,8 +16,10 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from services.runner.handed import HandedInputs
 from services.runner.pool import SandboxPool, Whose
 from shared.bus import BusConnection
+from shared.handover import input_subject
 from shared.worker import Worker
 
 log = structlog.get_logger()
@@ -43,12 +45,13 @@ def _subject(whose: Whose) -> str:
 
 
 class Affinity:
-    """Asks others to take a job, and takes theirs while `listen` runs."""
+    """Asks others to take a job, and takes theirs and their inputs while `listen` runs."""
 
-    def __init__(self, bus: BusConnection, sandboxes: SandboxPool) -> None:
+    def __init__(self, bus: BusConnection, sandboxes: SandboxPool, inputs: HandedInputs) -> None:
         self._bus = bus
         self._sandboxes = sandboxes
-        self._heard: dict[Whose, Subscription] = {}
+        self._inputs = inputs
+        self._heard: dict[Whose, list[Subscription]] = {}
 
     async def elsewhere(self, message: Msg) -> bool:
         """Tell whether a runner that is warm for this job, as this one is not, has claimed it."""
@@ -77,9 +80,16 @@ class Affinity:
             held = set(self._sandboxes.held)
             try:
                 for whose in held - self._heard.keys():
-                    self._heard[whose] = await self._bus.nc.subscribe(_subject(whose), cb=partial(self._asked, worker))
+                    self._heard[whose] = [
+                        await self._bus.nc.subscribe(subject, cb=callback)
+                        for subject, callback in (
+                            (_subject(whose), partial(self._asked, worker)),
+                            (input_subject(whose.tenant, whose.version, "*"), self._inputs.heard),
+                        )
+                    ]
                 for whose in self._heard.keys() - held:
-                    await self._heard.pop(whose).unsubscribe()
+                    for subscription in self._heard.pop(whose):
+                        await subscription.unsubscribe()
             except (NatsError, OSError) as error:
                 log.info("not offered to other runners", error=repr(error))
             await self._sandboxes.changed.wait()

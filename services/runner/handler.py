@@ -5,15 +5,16 @@ import os
 import shutil
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
 
+from services.runner.handed import HandedInputs
 from services.runner.images import forget, image_to_run
 from services.runner.inputs import Input, fetch_input, keep_input
-from services.runner.outputs import outputs_prefix, store_outputs
+from services.runner.outputs import hand_over_outputs, outputs_prefix, store_outputs
 from services.runner.pool import SandboxPool
 from services.runner.spec import declared_defaults, isolation, pool_key, single_spec, waiting_spec, warm_up
 from shared.codes import JobCode
@@ -66,9 +67,10 @@ async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tu
 class JobHandler:
     """Carries out claimed jobs; holds nothing between them."""
 
-    def __init__(self, parts: Parts, sandboxes: SandboxPool) -> None:
+    def __init__(self, parts: Parts, sandboxes: SandboxPool, inputs: HandedInputs) -> None:
         self._parts = parts
         self._sandboxes = sandboxes
+        self._inputs = inputs
 
     async def handle(self, claim: Claim) -> Finish:
         """Run one job to its end and return how to finish the row.
@@ -93,6 +95,7 @@ class JobHandler:
             limit_bytes=limits.job_log_bytes,
             limits=limits,
         )
+        handed = self._inputs.take(str(claim.id))
         got: Input | None = None
         outcome: Outcome | None = None
         code: JobCode | None = None
@@ -100,7 +103,9 @@ class JobHandler:
         outputs: list[dict[str, Any]] = []
         async with sink:
             try:
-                fetched, (version, image) = await both(self._input(row, folder, timings), self._image(row, timings))
+                fetched, (version, image) = await both(
+                    self._input(row, folder, timings, handed.data), self._image(row, timings)
+                )
                 async with keep_input(self._parts.storage, row, fetched):
                     outcome = await self._sandbox(claim, version, image, fetched, folder, sink)
                 got = fetched
@@ -108,10 +113,12 @@ class JobHandler:
                 code, message = outcome.code, outcome.message or None
             except JobError as error:
                 code, message = JobCode(error.code), error.message
+        made = outcome.outputs if outcome and code is None else []
         with timings.phase("upload"):
+            if handed.reply:
+                await hand_over_outputs(self._parts.bus, handed.reply, made)
             outputs, log_path = await both(
-                store_outputs(self._parts.storage, claim, outcome.outputs if outcome and code is None else []),
-                self._store_log(claim, sink),
+                store_outputs(self._parts.storage, claim, made), self._store_log(claim, sink)
             )
         timings.ms["total"] = round(timings.ms["queue"] + (time.perf_counter() - began) * 1000, 2)
         log.info("job ended", code=code, timings=timings.ms)
@@ -131,9 +138,9 @@ class JobHandler:
             "error_message": message if failed else None,
         }
 
-    async def _input(self, row: Row, folder: Path, timings: Timings) -> Input:
+    async def _input(self, row: Row, folder: Path, timings: Timings, handed: bytes) -> Input:
         with timings.phase("input"):
-            return await fetch_input(self._parts.storage, row, folder, self._parts.limits)
+            return await fetch_input(self._parts.storage, row, folder, self._parts.limits, handed)
 
     async def _image(self, row: Row, timings: Timings) -> tuple[Row, str]:
         with timings.phase("image"):
@@ -203,11 +210,19 @@ class JobHandler:
 
 async def _remove(folder: Path) -> None:
     """Remove a job's folder: at once what a job commonly leaves, in a thread what takes time."""
-    sizes = [
-        entry.stat(follow_symlinks=False).st_size for part in (folder, folder / "outputs") for entry in _entries(part)
-    ]
-    if len(sizes) <= FEW_FILES and sum(sizes) <= FEW_BYTES:
-        shutil.rmtree(folder, ignore_errors=True)
+    outputs = folder / "outputs"
+    files = [*_entries(outputs), *(entry for entry in _entries(folder) if entry.name != outputs.name)]
+    if (
+        len(files) <= FEW_FILES
+        and all(entry.is_file(follow_symlinks=False) for entry in files)
+        and sum(entry.stat(follow_symlinks=False).st_size for entry in files) <= FEW_BYTES
+    ):
+        with suppress(OSError):
+            for entry in files:
+                Path(entry).unlink()
+            for emptied in (outputs, folder):
+                if emptied.is_dir():
+                    emptied.rmdir()
     else:
         await asyncio.to_thread(shutil.rmtree, folder, True)
 

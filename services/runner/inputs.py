@@ -1,6 +1,7 @@
 """The input of a job: from quarantine to where no client can write, by its hash (design, section 6)."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,17 +29,18 @@ class Input(msgspec.Struct, frozen=True):
     content_type: str
 
 
-async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limits) -> Input:
+async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limits, handed: bytes = b"") -> Input:
     """Stream the upload to a file, hash it, and sniff its type; `keep_input` keeps it.
 
-    The input of a prediction is there already (`input_path`): it is read and checked, not copied.
+    The input of a prediction is there already (`input_path`): it is read and checked, not copied, or not even read
+    when the gateway has handed it over.
 
     Raises JobError: CONTENT_CHANGED when the object is not the one that `run` saw, INPUT_TOO_LARGE. Raises
     PlatformFault when what the platform itself has stored is not there or differs.
     """
     path = folder / "input"
     if row["input_path"]:
-        return await _fetch_stored(storage, row, path)
+        return _take_handed(row, handed, path) or await _fetch_stored(storage, row, path)
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
     except ObjectChanged:
@@ -66,6 +68,15 @@ async def keep_input(storage: ObjectStore, row: Row, got: Input) -> AsyncIterato
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+
+def _take_handed(row: Row, handed: bytes, path: Path) -> Input | None:
+    """The input that came from hand to hand, when it is the one that is stored."""
+    if hashlib.sha256(handed).hexdigest() != row["input_sha256"]:
+        return None
+    path.write_bytes(handed)
+    extension, content_type = sniff_image(handed[:SNIFF_BYTES])
+    return Input(path, row["input_path"], len(handed), row["input_sha256"], extension, content_type)
 
 
 async def _fetch_stored(storage: ObjectStore, row: Row, path: Path) -> Input:

@@ -1,7 +1,8 @@
 """Predict: store the input, queue the job, wait for its end (the path of a job without its round trips).
 
 body, hashed while it arrives → inputs/sha256/<digest>, and row QUEUED + event in one transaction that is committed when
-the input is stored → wait → row → answer
+the input is stored → wait → row → answer. A small input and small outputs go from hand to hand as well
+(shared/handover.py).
 """
 
 import asyncio
@@ -24,13 +25,13 @@ from services.api.predict.schemas import Prediction, Wishes
 from services.api.uploads import quarantine_key, storage_at_hand
 from services.api.versions.service import MISSING as VERSION_MISSING
 from shared import transitions
-from shared.background import stop
+from shared.background import background
 from shared.db import Row, load_queries
 from shared.errors import Conflict, NotFound
 from shared.events import Event
+from shared.handover import INPUT_BYTES, hand_over, input_subject, that_fit
 from shared.ids import new_id
 from shared.sandbox import sniff_image
-from shared.settings import KIB
 from shared.statuses import VersionStatus
 from shared.storage import SAFE_TYPES
 
@@ -39,9 +40,6 @@ _queries = load_queries("predict")
 
 KEY_HOURS = 24.0
 """How long an Idempotency-Key stands for its job."""
-INLINE_BYTES = 256 * KIB
-LOOK_AGAIN_S = 1.0
-"""When a job that has not ended by then has its input looked at: a removal may have taken it in between."""
 OPEN = ("UPLOADING", "QUEUED", "RUNNING")
 
 Gone = Callable[[], Awaitable[None]]
@@ -99,38 +97,37 @@ async def predict(
 
     Raises Conflict (IDEMPOTENCY_MISMATCH), Invalid for wrong params, NotFound for a version deleted meanwhile.
     """
-    raw = encode_params(params)
+    raw, job_id = encode_params(params), new_id()
     digest = await body.finish()
-    key = f"inputs/sha256/{digest}"
-    storing = asyncio.create_task(_store(context, key, body), name="input")
-    try:
-        if body.file is not None:
-            await storing  # a large one would hold a connection to the database for long
-        request_hash = _hash(target, raw, digest)
-        submitted = await _submit(context, user, target, body, digest, params, wishes.key, request_hash, storing)
-        await storing
-    finally:
-        await stop(storing)
-    with context.ends.awaiting(submitted.job_id) as ended:
+    if body.file is not None:
+        await _store(context, _key(digest), body)  # with the database it would hold a connection for long
+    elif body.size <= INPUT_BYTES:
+        reply = context.ends.inbox(job_id) if wishes.inline else ""
+        await hand_over(context.bus, input_subject(user.id, target.version_id, job_id), body.small, reply=reply)
+    submitted = await _submit(
+        context, user, target, body, digest, params, wishes.key, _hash(target, raw, digest), job_id
+    )
+    with context.ends.awaiting(submitted.job_id) as job:
+        ended = job.ended
         sending = None if submitted.event is None else context.outbox.send_soon(submitted.event)
         if submitted.event is None and await _has_ended(context, user, submitted.job_id):
             ended.set()
-        hung_up = await _until(ended, min(LOOK_AGAIN_S, wishes.wait_s), gone)
-        if not ended.is_set() and submitted.event is not None:
-            await _keep(context, key, body)
-        if not hung_up:
-            hung_up = await _until(ended, wishes.wait_s - LOOK_AGAIN_S, gone)
+        hung_up = await _until(ended, wishes.wait_s, gone)
     if sending is not None:
         await sending
     if hung_up and wishes.cancel and not ended.is_set():
         await _cancel(context, user, submitted.job_id)
     row = await own_job(context, user, submitted.job_id)
-    return await _prediction(context, row, origin, inline=wishes.inline)
+    return await _prediction(context, row, origin, job.outputs, inline=wishes.inline)
 
 
 def _hash(target: Target, params: bytes, digest: str) -> bytes:
     """What makes two requests the same one."""
     return hashlib.sha256(b"\0".join((target.named.encode(), params, digest.encode()))).digest()
+
+
+def _key(digest: str) -> str:
+    return f"inputs/sha256/{digest}"
 
 
 async def _store(context: Context, key: str, body: Input) -> None:
@@ -143,14 +140,16 @@ async def _store(context: Context, key: str, body: Input) -> None:
 
 
 async def _keep(context: Context, key: str, body: Input) -> None:
-    """Put the input again if a removal that was under way has taken it: before this job's row, nobody referred to it.
+    """See to it that the input is stored, for who holds off removals of it.
 
-    The runner tries a job again whose stored input is not there.
+    A large one was stored before that, when a removal that was under way could still take it.
     """
-    async with storage_at_hand():
-        if await context.storage.head(key) is None:
-            log.info("input stored again", key=key)
-            await _store(context, key, body)
+    if body.file is not None:
+        async with storage_at_hand():
+            if await context.storage.head(key) is not None:
+                return
+        log.info("input stored again", key=key)
+    await _store(context, key, body)
 
 
 async def _submit(
@@ -162,15 +161,19 @@ async def _submit(
     params: dict[str, Any],
     key: str | None,
     request_hash: bytes,
-    stored: Awaitable[None],
+    job_id: UUID,
 ) -> Submitted:
-    """Make the job with its event once its input is stored, or find the one that the key stands for."""
+    """Make the job with its event while its input is stored, or find the one that the key stands for.
+
+    The lock comes first: a removal that found nobody who needs the same input has ended then, and the next one waits
+    for this job's row.
+    """
     values = {
         "version_id": target.version_id,
         "user_id": user.id,
         "params": params,
         "upload_key": quarantine_key(),  # nothing is ever put there
-        "input_path": f"inputs/sha256/{digest}",
+        "input_path": _key(digest),
         "input_sha256": digest,
         "input_size": body.size,
         "input_type": sniff_image(body.head)[1],
@@ -181,11 +184,13 @@ async def _submit(
     while True:
         with row_faults():
             async with context.pool.acquire() as connection, connection.transaction():
-                row = await _queries.queue_prediction(connection, id=new_id(), **values)
-                if row is not None:
-                    event = await transitions.record_event(connection, "job", row)
-                    await stored
-                    return Submitted(row["id"], event)
+                await _queries.hold_input(connection, path=_key(digest))
+                async with background(_keep(context, _key(digest), body), "input") as kept:
+                    row = await _queries.queue_prediction(connection, id=job_id, **values)
+                    if row is not None:
+                        event = await transitions.record_event(connection, "job", row)
+                        await kept
+                        return Submitted(row["id"], event)
         known = await _queries.job_of_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
         if known is None:  # it has had its day, or its job was deleted meanwhile
             await _queries.release_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
@@ -222,26 +227,26 @@ async def _cancel(context: Context, user: User, job_id: UUID) -> None:
         await context.outbox.publish(job_id)
 
 
-async def _prediction(context: Context, row: Row, origin: str, *, inline: bool) -> Prediction:
+async def _prediction(context: Context, row: Row, origin: str, handed: dict[str, bytes], *, inline: bool) -> Prediction:
     outputs = downloads(context, row, origin)
     if inline:
-        left = INLINE_BYTES
-        for n, stored in enumerate(row["outputs"]):
-            if stored["size"] <= left:
-                left -= stored["size"]
-                outputs[n] = await _inline(context, outputs[n], stored)
+        for n, fits in enumerate(that_fit(stored["size"] for stored in row["outputs"])):
+            if fits:
+                stored = row["outputs"][n]
+                outputs[n] = await _inline(context, outputs[n], stored, handed.get(stored["sha256"]))
     job = answer(context, row, origin)
     return Prediction(
         **msgspec.structs.asdict(job), job_id=job.id, output_urls=[output.url for output in outputs], outputs=outputs
     )
 
 
-async def _inline(context: Context, output: Output, stored: dict[str, Any]) -> Output:
-    """The output with a `data:` URL; with its signed one when storage does not give what was stored."""
-    async with storage_at_hand():
-        data = await context.storage.read(stored["key"], limit_bytes=max(1, stored["size"]))
-    if data is None or hashlib.sha256(data).hexdigest() != stored["sha256"]:
-        log.error("a stored output is not what it was", key=stored["key"])
-        return output
+async def _inline(context: Context, output: Output, stored: dict[str, Any], data: bytes | None) -> Output:
+    """The output with a `data:` URL, from a runner's hand or storage; its signed one when that has something else."""
+    if data is None:
+        async with storage_at_hand():
+            data = await context.storage.read(stored["key"], limit_bytes=max(1, stored["size"]))
+        if data is None or hashlib.sha256(data).hexdigest() != stored["sha256"]:
+            log.error("a stored output is not what it was", key=stored["key"])
+            return output
     type_ = output.content_type if output.content_type in SAFE_TYPES else "application/octet-stream"
     return msgspec.structs.replace(output, url=f"data:{type_};base64,{base64.b64encode(data).decode()}")

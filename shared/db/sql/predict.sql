@@ -15,15 +15,17 @@ LEFT JOIN LATERAL (
 ) AS v ON true
 WHERE m.id = :id AND (m.owner_id = :user_id OR m.is_public);
 
+-- name: hold_input!
+-- Wait for a removal that may be about to delete this input, and hold off the next until the transaction ends
+-- (shared/removal).
+SELECT pg_advisory_xact_lock_shared(hashtextextended(:path, 0));
+
 -- name: queue_prediction^
--- Make a job in state QUEUED whose input is stored; nothing when the key is taken. The lock waits for a removal that
--- may be about to delete the same input: whoever comes later sees this row (shared/removal).
-WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(hashtextextended(:input_path, 0)))
+-- Make a job in state QUEUED; nothing when the key is taken.
 INSERT INTO jobs (id, version_id, user_id, status, rev, params, upload_key, upload_size, input_path, input_sha256,
     input_size, input_type, idempotency_key, request_hash, queued_at, deadline)
-SELECT :id, :version_id, :user_id, 'QUEUED', 1, :params, :upload_key, :input_size, :input_path, :input_sha256,
-    :input_size, :input_type, :idempotency_key, :request_hash, now(), now() + :deadline_s * interval '1 second'
-FROM held
+VALUES (:id, :version_id, :user_id, 'QUEUED', 1, :params, :upload_key, :input_size, :input_path, :input_sha256,
+    :input_size, :input_type, :idempotency_key, :request_hash, now(), now() + :deadline_s * interval '1 second')
 ON CONFLICT (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING *;
 

@@ -1,0 +1,46 @@
+"""Inputs that gateways have handed over for jobs this runner may be given in a moment (shared/handover.py)."""
+
+import asyncio
+
+import msgspec
+from nats.aio.msg import Msg
+
+from shared.settings import MIB
+
+HELD_S = 30.0
+"""How long an input waits for its job; another runner may have taken that."""
+HELD_BYTES = 32 * MIB
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """An input, and where the small outputs of its job are wanted; either may be empty."""
+
+    data: bytes = b""
+    reply: str = ""
+
+
+NOTHING = Handed()
+
+
+class HandedInputs:
+    """By job id, each for a while, the oldest of them no longer than there is room."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Handed] = {}
+        self._bytes = 0
+
+    async def heard(self, message: Msg) -> None:
+        """Keep what a gateway sends."""
+        job = message.subject.rsplit(".", 1)[-1]
+        self.take(job)
+        self._held[job] = Handed(message.data, message.reply)
+        self._bytes += len(message.data)
+        asyncio.get_running_loop().call_later(HELD_S, self.take, job)
+        while self._bytes > HELD_BYTES:
+            self.take(next(iter(self._held)))
+
+    def take(self, job: str) -> Handed:
+        """Return what has come for a job, and forget it."""
+        handed = self._held.pop(job, NOTHING)
+        self._bytes -= len(handed.data)
+        return handed

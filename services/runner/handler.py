@@ -217,14 +217,19 @@ async def _remove(folder: Path) -> None:
         and all(entry.is_file(follow_symlinks=False) for entry in files)
         and sum(entry.stat(follow_symlinks=False).st_size for entry in files) <= FEW_BYTES
     ):
-        with suppress(OSError):
-            for entry in files:
-                Path(entry).unlink()
-            for emptied in (outputs, folder):
-                if emptied.is_dir():
-                    emptied.rmdir()
+        _remove_flat(folder, outputs, files)
     else:
         await asyncio.to_thread(shutil.rmtree, folder, True)
+
+
+def _remove_flat(folder: Path, outputs: Path, files: list[os.DirEntry[str]]) -> None:
+    """Half of what rmtree takes, which looks at each folder through a descriptor."""
+    with suppress(OSError):
+        for entry in files:
+            os.unlink(entry)  # noqa: PTH108 - it has its path already
+        for emptied in (outputs, folder):
+            if emptied.is_dir():
+                emptied.rmdir()
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -3,7 +3,7 @@
 URLs are signed here, without network, for whatever origin the client sees storage at; the services themselves talk
 to the internal endpoint.
 
-Two clients of one bucket (ADR 12): obstore for what every job does with single objects, a fifth of the CPU; aioboto3
+Two clients of one bucket (ADR 17): obstore for what every job does with single objects, a fifth of the CPU; aioboto3
 for what obstore has not: buckets, conditional copies, multipart uploads of others, listings with pages.
 """
 

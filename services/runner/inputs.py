@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from prometheus_client import Counter
 
 from shared.codes import JobCode
 from shared.db import Row
@@ -16,6 +17,8 @@ from shared.settings import Limits
 from shared.storage import Fetched, ObjectChanged, ObjectStore, ObjectTooLarge
 
 SNIFF_BYTES = 64
+
+taken = Counter("clinai_job_inputs_total", "Inputs of jobs by where they came from", ["source"])
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -40,7 +43,12 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
     """
     path = folder / "input"
     if row["input_path"]:
-        return _take_handed(row, handed, path) or await _fetch_stored(storage, row, path)
+        if (known := _take_handed(row, handed, path)) is not None:
+            taken.labels("gateway").inc()
+            return known
+        taken.labels("storage").inc()
+        return await _fetch_stored(storage, row, path)
+    taken.labels("storage").inc()
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
     except ObjectChanged:

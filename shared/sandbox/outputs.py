@@ -12,6 +12,7 @@ from shared.sandbox.inside.names import name_fault
 from shared.sandbox.spec import OutputFile, SandboxSpec
 
 BATCH_BYTES = 1 << 20
+"""The first so many bytes of a file are stored as they come; what follows goes to a thread in batches as large."""
 _REFUSALS = (JobCode.OUTPUT_LIMIT, JobCode.OUTPUT_NAME_INVALID, JobCode.OUTPUT_TYPE_FORBIDDEN)
 
 
@@ -53,6 +54,9 @@ class OutputSink:
                 JobCode.OUTPUT_LIMIT,
                 f"the outputs have more than {self._spec.output_bytes} bytes together; write less or compress them",
             )
+        if not self._batch and self._size + len(data) <= BATCH_BYTES:
+            self._store(data)
+            return
         self._batch += data
         if len(self._batch) >= BATCH_BYTES:
             batch, self._batch = self._batch, bytearray()
@@ -79,7 +83,7 @@ class OutputSink:
         self._files.append(file)
         self._name = None
 
-    def _store(self, data: bytearray) -> None:
+    def _store(self, data: bytes | bytearray) -> None:
         if self._file is None:
             raise PlatformFault("the sandbox sent bytes of no output")
         self._file.write(data)

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.handover import INPUT_BYTES
 from tests.client import Client
 from tests.platforms import TestPlatform
 
@@ -50,6 +52,32 @@ async def test_a_form_by_model_with_inline_outputs(owner: Client, obedient: dict
     head, _, data = output["url"].partition(",")
     assert head == "data:image/png;base64"  # by what it is, not by its name
     assert base64.b64decode(data) == photo
+
+
+async def test_a_loaded_model_gets_its_input_from_hand_to_hand(
+    owner: Client, obedient: dict[str, Any], photo: bytes, platform: TestPlatform
+) -> None:
+    async def came_from(source: str) -> float:
+        async with httpx.AsyncClient() as plain:
+            text = (await plain.get(f"http://127.0.0.1:{platform.env['CLINAI_RUNNER_METRICS_PORT']}/metrics")).text
+        found = re.search(rf'^clinai_job_inputs_total{{source="{source}"}} (\S+)$', text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    async def predict(image: bytes) -> bytes:
+        answer = await owner.http.post(address(obedient), content=image, params={"inline": "true"})
+        [output] = answer.raise_for_status().json()["outputs"]
+        if output["url"].startswith("http"):
+            async with httpx.AsyncClient() as plain:
+                return (await plain.get(output["url"])).content
+        return base64.b64decode(output["url"].partition(",")[2])
+
+    await predict(photo)  # from here on a sandbox waits, and its runner listens
+    before = await came_from("gateway")
+    assert await predict(photo + b"1") == photo + b"1"
+    assert await came_from("gateway") == before + 1
+    large = photo + bytes(INPUT_BYTES)
+    assert await predict(large) == large
+    assert await came_from("gateway") == before + 1
 
 
 async def test_a_fault_of_the_model_is_an_answer(owner: Client, obedient: dict[str, Any], photo: bytes) -> None:

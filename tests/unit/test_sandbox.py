@@ -1,4 +1,9 @@
-"""The sandbox without a container: frame codec, sniffing, names of outputs, lines of logs, forged results, ends."""
+"""The sandbox without a container: frames, sniffing, outputs and their names, lines of logs, forged results, ends."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +16,7 @@ from shared.sandbox.engine import container_config, harness_command
 from shared.sandbox.inside.frames import Decoder, ProtocolError, encode
 from shared.sandbox.inside.names import name_fault
 from shared.sandbox.logs import LogLines
-from shared.sandbox.outputs import refusal
+from shared.sandbox.outputs import BATCH_BYTES, OutputSink, refusal
 from shared.sandbox.result import read_result
 from shared.settings import MIB
 
@@ -45,6 +50,20 @@ def test_frames_survive_any_cutting(step: int) -> None:
 def test_frame_over_the_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(ProtocolError, match="301 bytes"):
         list(Decoder(300).feed(encode(b"A", b"x" * 301)[:5]))
+
+
+async def test_an_output_is_written_in_its_order_whatever_pieces_it_comes_in(tmp_path: Path) -> None:
+    sink = OutputSink(tmp_path, SPEC)
+    pieces = [os.urandom(size) for size in (BATCH_BYTES - 100, 200, 50, 10, BATCH_BYTES, 70, 1)]
+    await sink.begin(json.dumps({"name": "a"}).encode())
+    for piece in pieces:
+        await sink.write(piece)
+    await sink.begin(json.dumps({"name": "b"}).encode())
+    await sink.write(b"b")
+    [a, b] = await sink.finish()
+    whole = b"".join(pieces)
+    assert (a.size, a.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert (a.path.read_bytes(), b.path.read_bytes()) == (whole, b"b")
 
 
 @pytest.mark.parametrize("name", [b"a", b"extra/mask.png", "naïve 名.txt".encode(), b".hidden", b"a" * 255])

@@ -19,12 +19,14 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from nats.aio.msg import Msg
 
 from services.api.predict.body import MEMORY_BYTES
 from services.api.predict.ends import POLL_S
 from shared import transitions
 from shared.bus import BusConnection
 from shared.db import Pool, Row, load_queries
+from shared.handover import INPUT_BYTES, input_subject
 from shared.outbox import Outbox
 from shared.settings import MIB
 from shared.storage import ObjectStore
@@ -217,6 +219,60 @@ class TestInline:
         row = await finish(tell=False)
         await storage.put(row["outputs"][0]["key"], b"x" * len(IMAGE))
         assert (await ok(await asked))["output_urls"][0].startswith("http")
+
+
+@asynccontextmanager
+async def warm_runner(bus: BusConnection, person: Person, version: str) -> AsyncIterator["asyncio.Queue[Msg]"]:
+    """What a runner hears that has the model loaded."""
+    heard: asyncio.Queue[Msg] = asyncio.Queue()
+    owner = (await person.get("/api/users/me")).json()["id"]
+    subscription = await bus.nc.subscribe(input_subject(UUID(owner), UUID(version), "*"), cb=heard.put)
+    await bus.nc.flush()
+    try:
+        yield heard
+    finally:
+        await subscription.unsubscribe()
+
+
+class TestFromHandToHand:
+    """Small inputs and outputs pass gateway and runner beside storage."""
+
+    async def test_the_input_comes_before_its_job(
+        self, ada: Person, version: str, finish: Finish, bus: BusConnection, storage: ObjectStore
+    ) -> None:
+        async with warm_runner(bus, ada, version) as heard:
+            asked = asyncio.create_task(ada.post(address(version), content=IMAGE))
+            row = await finish()
+            message = heard.get_nowait()
+            assert (message.subject.rsplit(".", 1)[-1], message.data) == (str(row["id"]), IMAGE)
+            assert message.reply == ""  # nobody wants outputs
+            await ok(await asked)
+        assert await storage.read(row["input_path"], limit_bytes=100) == IMAGE
+
+    async def test_an_output_is_not_read_again(
+        self, ada: Person, version: str, finish: Finish, bus: BusConnection, storage: ObjectStore, outbox: Outbox
+    ) -> None:
+        async with warm_runner(bus, ada, version) as heard:
+            asked = asyncio.create_task(ada.post(address(version), content=IMAGE, params={"inline": "true"}))
+            row = await finish(tell=False, files={"a.png": IMAGE + b"a", "b.png": IMAGE + b"b"})
+            reply = heard.get_nowait().reply
+            await bus.nc.publish(reply, IMAGE + b"a")
+            await bus.nc.publish(reply, IMAGE + b"x")  # of an attempt that lost its lease
+            for output in row["outputs"]:
+                await storage.put(output["key"], b"?" * len(IMAGE + b"a"))
+            await outbox.publish(row["id"])
+            [a, b] = (await ok(await asked))["output_urls"]
+        assert base64.b64decode(a.partition(",")[2]) == IMAGE + b"a"
+        assert b.startswith("http")  # it did not come, and storage has another
+
+    async def test_a_large_input_is_fetched(
+        self, ada: Person, version: str, finish: Finish, bus: BusConnection
+    ) -> None:
+        async with warm_runner(bus, ada, version) as heard:
+            asked = asyncio.create_task(ada.post(address(version), content=b"x" * (INPUT_BYTES + 1)))
+            await finish()
+            await ok(await asked)
+            assert heard.empty()
 
 
 class TestIdempotency:
@@ -440,17 +496,6 @@ class TestHangUp:
         assert await pool.fetchval("SELECT count(*) FROM jobs") == 0
 
 
-async def test_an_input_that_a_removal_took_is_stored_again(
-    ada: Person, version: str, pool: Pool, storage: ObjectStore, finish: Finish
-) -> None:
-    asked = asyncio.create_task(ada.post(address(version), content=IMAGE))
-    path = await until(lambda: pool.fetchval("SELECT input_path FROM jobs"))
-    await storage.delete(path)
-    await until(lambda: storage.head(path))
-    await finish()
-    await ok(await asked)
-
-
 async def test_removing_a_job_leaves_the_same_input_of_another(ada: Person, version: str, storage: ObjectStore) -> None:
     [one, two] = [await ok(await ada.post(address(version), content=IMAGE, headers=NOW), 202) for _ in range(2)]
     await ok(await ada.delete(f"/api/jobs/{one['id']}"), 204)
@@ -459,14 +504,17 @@ async def test_removing_a_job_leaves_the_same_input_of_another(ada: Person, vers
     assert await storage.head(two["input_path"]) is None
 
 
-async def test_a_removal_under_way_is_waited_for(ada: Person, version: str, pool: Pool, storage: ObjectStore) -> None:
-    first = await ok(await ada.post(address(version), content=IMAGE, headers=NOW), 202)
+@pytest.mark.parametrize("image", [IMAGE, b"x" * (MEMORY_BYTES + 1)], ids=["small", "large"])
+async def test_a_removal_under_way_is_waited_for(
+    ada: Person, version: str, pool: Pool, storage: ObjectStore, image: bytes
+) -> None:
+    first = await ok(await ada.post(address(version), content=image, headers=NOW), 202)
     path = first["input_path"]
     async with pool.acquire() as connection, connection.transaction():
         # a removal has found nobody who needs the input …
         await load_queries("removal").hold_paths(connection, paths=[path])
-        asked = asyncio.create_task(ada.post(address(version), content=IMAGE, headers={"Prefer": "wait=0"}))
+        asked = asyncio.create_task(ada.post(address(version), content=image, headers={"Prefer": "wait=0"}))
         await until(lambda: pool.fetchval("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
         await storage.delete(path)  # … and removes it before the new job can say that it does
     await ok(await asked, 202)
-    assert await storage.read(path, limit_bytes=100) == IMAGE
+    assert await storage.read(path, limit_bytes=len(image)) == image

@@ -174,7 +174,16 @@ TOUCH = {
     "its file": "def run(i, o):\n    open('/tmp/made-by-setup', 'w').write('yours')\n    return {'a': 1}",
     "its file is removed": "import os\ndef run(i, o):\n    os.unlink('/tmp/made-by-setup')\n    return {'a': 1}",
     "its life": "import os\ndef run(i, o):\n    os.kill(os.getppid(), 9)\n    return {'a': 1}",
-    "its clock": "import os, signal\ndef run(i, o):\n    os.kill(os.getppid(), signal.SIGSTOP)\n    return {'a': 1}",
+    "its clock": (
+        "import os, signal, time\ndef run(i, o):\n"
+        "    os.kill(os.getppid(), signal.SIGSTOP)\n"
+        # gVisor does not show signals that wait: there a stop is seen once it has taken place, and does no harm before
+        "    while 'ShdPnd' not in open('/proc/self/status').read():\n"
+        "        if open(f'/proc/{os.getppid()}/stat').read().rsplit(')', 1)[1].split()[0] in 'Tt':\n"
+        "            break\n"
+        "        time.sleep(0.001)\n"
+        "    return {'a': 1}"
+    ),
     "its limits": (
         "import os, resource\ndef run(i, o):\n"
         "    resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, (1, 1))\n    return {'a': 1}"

@@ -113,7 +113,7 @@ async def _serve(service: str, instance: settings.Instance, make: MakeWorker, sl
     if instance.metrics_port:
         prometheus_client.start_http_server(instance.metrics_port, addr="127.0.0.1")
     async with AsyncExitStack() as stack:
-        pool = await open_pool(load(settings.Database))
+        pool = await open_pool(load(settings.Database), name)
         stack.push_async_callback(pool.close)
         bus = await stack.enter_async_context(open_bus(load(settings.Bus), name))
         storage = await stack.enter_async_context(open_storage(load(settings.Storage)))

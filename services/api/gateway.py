@@ -75,7 +75,7 @@ class Gateway:
             name = self.instance.worker("api")
             self.docker = docker = await stack.enter_async_context(open_engine(self.engine))
             self.store = storage = await stack.enter_async_context(open_storage(self.storage))
-            self.pool = pool = await self._until("postgres", lambda: open_pool(self._database))
+            self.pool = pool = await self._until("postgres", lambda: open_pool(self._database, "api"))
             stack.push_async_callback(_close_pool, pool)
             # no time limit: the client itself tries for ever
             self.bus = bus = await self._until(

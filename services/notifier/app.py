@@ -78,7 +78,7 @@ async def run(instance: settings.Instance) -> None:
 @asynccontextmanager
 async def _lifespan(app: Litestar, instance: settings.Instance, live: Live) -> AsyncIterator[None]:
     name, bus_settings, pulse = instance.worker("notifier"), load(settings.Bus), Pulse()
-    pool = await open_pool(load(settings.Database))
+    pool = await open_pool(load(settings.Database), "notifier")
     try:
         async with open_bus(bus_settings, name) as bus:
             hub = Hub(live)

@@ -36,8 +36,11 @@ async def _leave_as_is(connection: Any) -> None:
     """
 
 
-async def open_pool(settings: Database) -> Pool:
-    """Open the pool; jsonb columns take and give plain Python values. Close it with `await pool.close()`."""
+async def open_pool(settings: Database, name: str = "tool") -> Pool:
+    """Open the pool; jsonb columns take and give plain Python values. Close it with `await pool.close()`.
+
+    `name` of the process is what pg_stat_activity shows (`clinai-<name>`).
+    """
     pool = await asyncpg.create_pool(
         settings.url,
         min_size=settings.pool_min,
@@ -45,6 +48,7 @@ async def open_pool(settings: Database) -> Pool:
         command_timeout=settings.command_timeout_s,
         init=_prepare,
         reset=_leave_as_is,
+        server_settings={"application_name": f"clinai-{name}"},
     )
     assert pool is not None
     return pool

@@ -11,6 +11,7 @@ from tests.bench.gateway import measure_gateway
 from tests.bench.group import Group
 from tests.bench.large_package import measure_large_package
 from tests.bench.load import measure_load
+from tests.bench.pools import measure_pools
 from tests.bench.predict import measure_predict
 from tests.bench.profile import measure_profile
 from tests.bench.queue import SETTINGS as QUEUE_SETTINGS
@@ -34,6 +35,7 @@ GROUPS = (
     Group("gateway", "one job, and lists of a million", measure_gateway, alone=True),
     Group("web", "the page in a browser: loading, scrolling, memory", measure_web),
     Group("queue", "a long queue beside a short one, memory of the runner", measure_queue, settings=QUEUE_SETTINGS),
+    Group("pools", "gateways with pools of several sizes, in turn", measure_pools, asked=True),
     Group("profile", "py-spy on runner and api under load, into files", measure_profile, asked=True),
     Group("footprint", "memory of all parts, second run of the demo", measure_footprint, settings={}, alone=True),
 )

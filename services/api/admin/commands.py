@@ -63,7 +63,7 @@ async def database() -> AsyncIterator[Pool]:
     """The database alone."""
     load_platform()
     try:
-        pool = await open_pool(load(settings.Database))
+        pool = await open_pool(load(settings.Database), "admin")
     except (OSError, asyncpg.PostgresError) as error:
         raise Refused(f"the database does not answer: {error} (is the platform up? make status)") from None
     try:

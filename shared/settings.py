@@ -106,7 +106,7 @@ class Database(Group, frozen=True, kw_only=True):
     prefix: ClassVar[str] = "CLINAI_DATABASE_"
     url: str
     pool_min: int = 1
-    pool_max: int = 8
+    pool_max: int = 16
     command_timeout_s: float = 30.0
 
 

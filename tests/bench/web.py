@@ -79,7 +79,7 @@ def scrolling(scroll: dict[str, dict[str, list[float]]]) -> list[Number]:
 def memory(soak: dict[str, Any]) -> Number:
     """What an open list of jobs keeps of each event, after its list is full."""
     beside = (
-        f"{soak['events']} jobs made and canceled: heap {soak['heap_before_mb']:.3g} → {soak['heap_after_mb']:.3g} MB, "
-        f"DOM nodes {soak['dom_nodes_before']} → {soak['dom_nodes_after']}"
+        f"{soak['events']} jobs made and canceled a round: heap {' → '.join(map(str, soak['heap_mb']))} MB, "
+        f"DOM nodes {' → '.join(map(str, soak['dom_nodes']))}"
     )
-    return Number("page: memory kept of an event", "bytes", [soak["bytes_an_event"]], EVENT_BYTES, beside, soak)
+    return Number("page: memory kept of an event", "bytes", soak["bytes_an_event"], EVENT_BYTES, beside, soak)

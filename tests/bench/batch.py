@@ -14,7 +14,7 @@ from tests.bench.group import Bench
 from tests.bench.load import told, under_load
 from tests.bench.numbers import Number
 from tests.bench.peers.servers import litserve
-from tests.bench.sides import PICTURES, PNG, WORKERS, gray_version
+from tests.bench.sides import KEEP_S, PICTURES, PNG, WORKERS, gray_version
 from tests.client import Client
 
 INPUTS = 200
@@ -28,7 +28,7 @@ async def measure_batch(bench: Bench) -> list[Number]:
     found: list[Number] = []
     async with (
         Client(bench.platform.url) as client,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S)) as http,
         litserve(http, WORKERS) as peer,
     ):
         accounts = await asyncio.to_thread(Accounts, bench)

@@ -11,7 +11,7 @@ from tests.bench.cpu import CLIENT, Accounts, each, spent_between
 from tests.bench.group import Bench
 from tests.bench.numbers import Number
 from tests.bench.peers.servers import litserve
-from tests.bench.sides import PICTURES, WORKERS, Ours, Side, checked, ours
+from tests.bench.sides import KEEP_S, PICTURES, WORKERS, Ours, Side, checked, ours
 
 IN_FLIGHT = 16
 SLICE_S = 4.0
@@ -23,7 +23,7 @@ async def measure_load(bench: Bench) -> list[Number]:
     """Jobs per second at 16 in flight, each durable and stored, beside LitServe's requests per second."""
     found: list[Number] = []
     async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S)) as http,
         ours(bench) as us,
         litserve(http, WORKERS) as peer,
     ):

@@ -23,6 +23,8 @@ PACKAGE = {
 PICTURES = {"a photo": photo, "a thing on a plain ground": thing}
 TOKEN_S = 600.0
 """Sign in again well before the token's 15 minutes are over."""
+KEEP_S = 2.0
+"""Less than a peer keeps a connection that rests (5 s): it would close one just as it is taken again."""
 PNG = b"\x89PNG\r\n"
 WORKERS = os.cpu_count() or 1
 """Of each peer."""

@@ -15,12 +15,14 @@ from uuid import UUID
 from nats.errors import Error as NatsError
 
 from shared.bus import BusConnection
-from shared.settings import KIB
+from shared.settings import KIB, MIB
 
 INPUT_BYTES = 512 * KIB
 """A larger input is fetched from storage; half of what one message may have."""
 OUTPUTS_BYTES = 256 * KIB
 """How much of a job's outputs is passed on, and how much an answer holds as `data:` URLs."""
+PENDING_BYTES = MIB
+"""With more on its way a publish would wait for the bus, and events behind it as well (nats-py: from 2 MiB on)."""
 
 
 def input_subject(tenant: UUID, version: UUID, job: UUID | str) -> str:
@@ -38,7 +40,7 @@ def that_fit(sizes: Iterable[int]) -> list[bool]:
 
 
 async def hand_over(bus: BusConnection, subject: str, data: bytes, *, reply: str = "") -> None:
-    """Send the bytes to whoever listens now; never raises for a bus that is away."""
-    if bus.nc.is_connected:  # else they would wait in memory for its return, when nobody needs them
+    """Send the bytes to whoever listens now, unless the bus is away or does not keep up; never waits for it."""
+    if bus.nc.is_connected and bus.nc.pending_data_size + len(data) <= PENDING_BYTES:
         with suppress(NatsError, OSError):
             await bus.nc.publish(subject, data, reply)

@@ -7,7 +7,7 @@ from nats.aio.msg import Msg
 
 from shared.settings import MIB
 
-HELD_S = 30.0
+HELD_S = 10.0
 """How long an input waits for its job; another runner may have taken that."""
 HELD_BYTES = 32 * MIB
 
@@ -23,7 +23,9 @@ NOTHING = Handed()
 
 
 class HandedInputs:
-    """By job id, each for a while, the oldest of them no longer than there is room."""
+    """By job id, each for a while. Of one that there is no room for only the reply subject is kept: jobs come about in
+    the order of their inputs, so those that are held are wanted first.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, Handed] = {}
@@ -33,11 +35,10 @@ class HandedInputs:
         """Keep what a gateway sends."""
         job = message.subject.rsplit(".", 1)[-1]
         self.take(job)
-        self._held[job] = Handed(message.data, message.reply)
-        self._bytes += len(message.data)
+        data = message.data if self._bytes + len(message.data) <= HELD_BYTES else b""
+        self._held[job] = Handed(data, message.reply)
+        self._bytes += len(data)
         asyncio.get_running_loop().call_later(HELD_S, self.take, job)
-        while self._bytes > HELD_BYTES:
-            self.take(next(iter(self._held)))
 
     def take(self, job: str) -> Handed:
         """Return what has come for a job, and forget it."""

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -224,12 +224,14 @@ async def _remove(folder: Path) -> None:
 
 def _remove_flat(folder: Path, outputs: Path, files: list[os.DirEntry[str]]) -> None:
     """Half of what rmtree takes, which looks at each folder through a descriptor."""
-    with suppress(OSError):
+    try:
         for entry in files:
             os.unlink(entry)  # noqa: PTH108 - it has its path already
         for emptied in (outputs, folder):
             if emptied.is_dir():
                 emptied.rmdir()
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

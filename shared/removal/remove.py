@@ -209,7 +209,7 @@ async def _delete_objects(parts: WithParts, gone: _Gone, removed: Removed) -> No
 async def drop_unused(parts: WithParts, sizes: dict[str, int | None]) -> list[str]:
     """Delete those of the content-addressed objects that are not needed; return their keys.
 
-    A prediction stores its input before its row: it waits for this to end, and stores it again if it is gone.
+    A prediction that has the same input waits for this to end before it stores it, or looks whether it is there.
     """
     if not sizes:
         return []

@@ -7,7 +7,7 @@ from nats.aio.msg import Msg
 
 from services.runner import handed
 from services.runner.handed import NOTHING, Handed, HandedInputs
-from shared.handover import OUTPUTS_BYTES, that_fit
+from shared.handover import OUTPUTS_BYTES, PENDING_BYTES, hand_over, that_fit
 
 
 def message(job: str, data: bytes, reply: str = "") -> Msg:
@@ -28,14 +28,36 @@ async def test_an_input_is_taken_once() -> None:
     assert inputs.take("a") is NOTHING
 
 
-async def test_the_oldest_go_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_room_only_the_reply_subject_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handed, "HELD_BYTES", 10)
     inputs = HandedInputs()
     for job in ("a", "b", "b", "c"):
-        await inputs.heard(message(job, b"12345"))
-    assert [inputs.take(job).data for job in ("a", "b", "c")] == [b"", b"12345", b"12345"]
-    await inputs.heard(message("d", b"12345678901"))  # more than there is room at all
-    assert inputs.take("d") is NOTHING
+        await inputs.heard(message(job, b"12345", job))
+    assert [inputs.take(job) for job in "abc"] == [Handed(b"12345", "a"), Handed(b"12345", "b"), Handed(b"", "c")]
+    await inputs.heard(message("d", b"1234567890"))
+    assert inputs.take("d") == Handed(b"1234567890")
+
+
+class Bus:
+    """As much of a connection as is looked at before anything is sent."""
+
+    def __init__(self, *, is_connected: bool, pending_data_size: int) -> None:
+        self.nc = self
+        self.is_connected = is_connected
+        self.pending_data_size = pending_data_size
+        self.sent: list[bytes] = []
+
+    async def publish(self, subject: str, data: bytes, reply: str) -> None:
+        self.sent.append(data)
+
+
+@pytest.mark.parametrize(
+    ("is_connected", "pending", "sends"), [(True, 0, True), (True, PENDING_BYTES - 4, False), (False, 0, False)]
+)
+async def test_a_bus_that_does_not_keep_up_is_not_waited_for(is_connected: bool, pending: int, sends: bool) -> None:
+    bus = Bus(is_connected=is_connected, pending_data_size=pending)
+    await hand_over(bus, "subject", b"image")  # type: ignore[arg-type]
+    assert bus.sent == [b"image"] * sends
 
 
 async def test_an_input_whose_job_never_comes_goes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ const events = async (count) => {
   await page.waitForTimeout(1500);
 };
 // the list fills to its bound and the engine compiles what it will, before anything is compared
-await events(EVENTS / 2);
+await events(EVENTS * 2);
 const heaps = [await heap(page)];
 // what grows does so in every round; what is made once, in one of them
 for (let i = 0; i < ROUNDS; i += 1) {

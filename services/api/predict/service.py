@@ -40,6 +40,8 @@ _queries = load_queries("predict")
 
 KEY_HOURS = 24.0
 """How long an Idempotency-Key stands for its job."""
+STORE_S = 10.0
+"""How long storage may take for a small input: a connection to the database is held meanwhile."""
 OPEN = ("UPLOADING", "QUEUED", "RUNNING")
 
 Gone = Callable[[], Awaitable[None]]
@@ -99,14 +101,15 @@ async def predict(
     """
     raw, job_id = encode_params(params), new_id()
     digest = await body.finish()
-    if body.file is not None:
-        await _store(context, _key(digest), body)  # with the database it would hold a connection for long
-    elif body.size <= INPUT_BYTES:
-        reply = context.ends.inbox(job_id) if wishes.inline else ""
-        await hand_over(context.bus, input_subject(user.id, target.version_id, job_id), body.small, reply=reply)
-    submitted = await _submit(
-        context, user, target, body, digest, params, wishes.key, _hash(target, raw, digest), job_id
-    )
+    request_hash = _hash(target, raw, digest)
+    submitted = None if wishes.key is None else await _made_before(context, user, wishes.key, request_hash)
+    if submitted is None:
+        if body.file is not None:
+            await _store(context, _key(digest), body)  # with the database it would hold a connection for long
+        elif body.size <= INPUT_BYTES:
+            reply = context.ends.inbox(job_id) if wishes.inline and wishes.wait_s > 0 else ""
+            await hand_over(context.bus, input_subject(user.id, target.version_id, job_id), body.small, reply=reply)
+        submitted = await _submit(context, user, target, body, digest, params, wishes.key, request_hash, job_id)
     with context.ends.awaiting(submitted.job_id) as job:
         ended = job.ended
         sending = None if submitted.event is None else context.outbox.send_soon(submitted.event)
@@ -134,7 +137,8 @@ async def _store(context: Context, key: str, body: Input) -> None:
     """Put the input where no client can write; the same bytes again change nothing."""
     async with storage_at_hand():
         if body.file is None:
-            await context.storage.put(key, body.small)
+            async with asyncio.timeout(STORE_S):
+                await context.storage.put(key, body.small)
         else:
             await context.storage.put_open(key, body.file)
 
@@ -187,20 +191,28 @@ async def _submit(
                 await _queries.hold_input(connection, path=_key(digest))
                 async with background(_keep(context, _key(digest), body), "input") as kept:
                     row = await _queries.queue_prediction(connection, id=job_id, **values)
-                    if row is not None:
-                        event = await transitions.record_event(connection, "job", row)
-                        await kept
-                        return Submitted(row["id"], event)
-        known = await _queries.job_of_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
-        if known is None:  # it has had its day, or its job was deleted meanwhile
-            await _queries.release_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
-            continue
-        if known["request_hash"] != request_hash:
-            raise Conflict(
-                "This Idempotency-Key was used for another image, other params or another version; take a new key.",
-                code="IDEMPOTENCY_MISMATCH",
-            )
-        return Submitted(known["id"], None)
+                    event = None if row is None else await transitions.record_event(connection, "job", row)
+                    await kept
+                    if event is not None:
+                        return Submitted(job_id, event)
+        assert key is not None
+        if (known := await _made_before(context, user, key, request_hash)) is not None:
+            return known
+        # it has had its day, or its job was deleted meanwhile
+        await _queries.release_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
+
+
+async def _made_before(context: Context, user: User, key: str, request_hash: bytes) -> Submitted | None:
+    """The job that an Idempotency-Key stands for, if any; raises Conflict when it was used for something else."""
+    known = await _queries.job_of_key(context.pool, user_id=user.id, idempotency_key=key, hours=KEY_HOURS)
+    if known is None:
+        return None
+    if known["request_hash"] != request_hash:
+        raise Conflict(
+            "This Idempotency-Key was used for another image, other params or another version; take a new key.",
+            code="IDEMPOTENCY_MISMATCH",
+        )
+    return Submitted(known["id"], None)
 
 
 async def _until(ended: asyncio.Event, seconds: float, gone: Gone) -> bool:

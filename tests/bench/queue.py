@@ -27,7 +27,7 @@ SETTINGS = {**LOADED, "CLINAI_JOB_DEADLINE_S": "7200"}
 """Jobs that wait for their turn must not run out of time."""
 SHORT, LONG = 100, 2000
 SHORTS, ROUNDS = 3, 3
-"""Each short queue is over in half a second, and the machine may change its speed: some before and after each long one."""
+"""A short queue is over in half a second, and the machine may change its speed: some before and after each long one."""
 SKIPPED = 10
 """So many ends pass before the clock starts: the first jobs may wait for their sandboxes to open."""
 HELD = timedelta(hours=1)

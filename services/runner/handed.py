@@ -5,11 +5,13 @@ import asyncio
 import msgspec
 from nats.aio.msg import Msg
 
-from shared.settings import MIB
+from shared.settings import KIB, MIB
 
-HELD_S = 10.0
+HELD_S = 60.0
 """How long an input waits for its job; another runner may have taken that."""
-HELD_BYTES = 32 * MIB
+HELD_BYTES = 16 * MIB
+ENTRY_BYTES = KIB
+"""What an input takes beside its bytes, roughly."""
 
 
 class Handed(msgspec.Struct, frozen=True):
@@ -35,13 +37,16 @@ class HandedInputs:
         """Keep what a gateway sends."""
         job = message.subject.rsplit(".", 1)[-1]
         self.take(job)
-        data = message.data if self._bytes + len(message.data) <= HELD_BYTES else b""
-        self._held[job] = Handed(data, message.reply)
-        self._bytes += len(data)
+        room = HELD_BYTES - self._bytes - ENTRY_BYTES
+        if room < 0:
+            return
+        self._held[job] = Handed(message.data if len(message.data) <= room else b"", message.reply)
+        self._bytes += ENTRY_BYTES + len(self._held[job].data)
         asyncio.get_running_loop().call_later(HELD_S, self.take, job)
 
     def take(self, job: str) -> Handed:
         """Return what has come for a job, and forget it."""
-        handed = self._held.pop(job, NOTHING)
-        self._bytes -= len(handed.data)
+        if (handed := self._held.pop(job, None)) is None:
+            return NOTHING
+        self._bytes -= ENTRY_BYTES + len(handed.data)
         return handed

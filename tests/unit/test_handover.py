@@ -6,7 +6,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from services.runner import handed
-from services.runner.handed import NOTHING, Handed, HandedInputs
+from services.runner.handed import ENTRY_BYTES, NOTHING, Handed, HandedInputs
 from shared.handover import OUTPUTS_BYTES, PENDING_BYTES, hand_over, that_fit
 
 
@@ -29,13 +29,17 @@ async def test_an_input_is_taken_once() -> None:
 
 
 async def test_without_room_only_the_reply_subject_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handed, "HELD_BYTES", 10)
+    monkeypatch.setattr(handed, "HELD_BYTES", 3 * ENTRY_BYTES + 10)
     inputs = HandedInputs()
     for job in ("a", "b", "b", "c"):
         await inputs.heard(message(job, b"12345", job))
     assert [inputs.take(job) for job in "abc"] == [Handed(b"12345", "a"), Handed(b"12345", "b"), Handed(b"", "c")]
-    await inputs.heard(message("d", b"1234567890"))
-    assert inputs.take("d") == Handed(b"1234567890")
+    for job in ("a", "b", "c"):
+        await inputs.heard(message(job, b"1234567890", job))
+    assert [inputs.take(job).data for job in "ab"] == [b"1234567890"] * 2
+    assert inputs.take("c") is NOTHING  # no room even for that
+    await inputs.heard(message("c", b"1234567890"))
+    assert inputs.take("c") == Handed(b"1234567890")
 
 
 class Bus:

@@ -42,13 +42,12 @@ async def fetch_input(storage: ObjectStore, row: Row, folder: Path, limits: Limi
     PlatformFault when what the platform itself has stored is not there or differs.
     """
     path = folder / "input"
+    known = _take_handed(row, handed, path)
+    taken.labels("storage" if known is None else "gateway").inc()
+    if known is not None:
+        return known
     if row["input_path"]:
-        if (known := _take_handed(row, handed, path)) is not None:
-            taken.labels("gateway").inc()
-            return known
-        taken.labels("storage").inc()
         return await _fetch_stored(storage, row, path)
-    taken.labels("storage").inc()
     try:
         got = await storage.fetch(row["upload_key"], path, limit_bytes=limits.input_bytes, etag=row["upload_etag"])
     except ObjectChanged:

@@ -3,7 +3,8 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import aiohttp
 
@@ -91,20 +92,34 @@ def middle(slices_: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
+class Slice(NamedTuple):
+    """What was answered while a side was under load."""
+
+    ms: list[float]
+    """Of each request."""
+    seconds: float
+    """Until the last of them was answered."""
+
+
 async def under_load(side: Side, picture: bytes, seconds: float) -> tuple[int, float]:
     """Keep so many requests in flight for a while; how many were answered, and the seconds until the last one was."""
-    done, started = 0, time.perf_counter()
+    slice_ = await in_flight(lambda: checked(side, picture), IN_FLIGHT, seconds)
+    return len(slice_.ms), slice_.seconds
+
+
+async def in_flight(request: Callable[[], Awaitable[object]], count: int, seconds: float) -> Slice:
+    """Keep `count` requests in flight for a while, and wait for the last."""
+    started, ms = time.perf_counter(), []
 
     async def one_after_the_other() -> None:
-        nonlocal done
-        while time.perf_counter() - started < seconds:
-            await checked(side, picture)
-            done += 1
+        while (began := time.perf_counter()) - started < seconds:
+            await request()
+            ms.append((time.perf_counter() - began) * 1000)
 
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(IN_FLIGHT):
+        for _ in range(count):
             tasks.create_task(one_after_the_other())
-    return done, time.perf_counter() - started
+    return Slice(ms, time.perf_counter() - started)
 
 
 def told(spent: Mapping[str, float]) -> str:

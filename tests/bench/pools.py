@@ -1,20 +1,19 @@
 """How many connections to the database a process needs: gateways with pools of several sizes, in turn."""
 
-import asyncio
 import os
-import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from functools import partial
 
 import aiohttp
 import asyncpg
 
 from tests.bench.gateway import Connection
 from tests.bench.group import Bench, say
+from tests.bench.load import Slice, in_flight
 from tests.bench.numbers import Number, percentile
+from tests.bench.peers.servers import running
 from tests.bench.pictures import thing
 from tests.bench.sides import Ours, checked, gray_version
 from tests.client import Client
@@ -24,50 +23,21 @@ SIZES = (1, 2, 4, 8, 16)
 IN_FLIGHT = 64
 """Far more requests at once than any of the pools has connections."""
 SLICE_S = 2.0
-START_S = 30.0
-
-Request = Callable[[], Awaitable[object]]
-
-
-class Slice(NamedTuple):
-    """What one gateway did in its turn."""
-
-    ms: list[float]
-    """Of each request."""
-    seconds: float
-    """Until the last of them was answered."""
 
 
 @asynccontextmanager
 async def gateway(bench: Bench, size: int) -> AsyncIterator[int]:
     """One more gateway of the platform, with at most `size` connections; yields its port."""
     port = free_port()
-    settings = {
+    environ = {
+        **bench.platform.environ,
         "CLINAI_API_PORT": str(port),
         "CLINAI_DATABASE_POOL_MAX": str(size),
         "CLINAI_WORKER_ID": f"pool-of-{size}",
     }
-    with (bench.platform.data / f"pool-of-{size}.log").open("wb") as said:
-        command = [sys.executable, "-m", "services.api"]
-        process = subprocess.Popen(  # noqa: ASYNC220
-            command, cwd=ROOT, env={**bench.platform.environ, **settings}, stdout=said, stderr=subprocess.STDOUT
-        )
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
-            while not await _answers(http, port):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+    command = [sys.executable, "-m", "services.api"]
+    async with running(command, f"http://127.0.0.1:{port}/api/health", environ, ROOT):
         yield port
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
-
-
-async def _answers(http: aiohttp.ClientSession, port: int) -> bool:
-    try:
-        async with http.get(f"http://127.0.0.1:{port}/api/health") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def measure_pools(bench: Bench) -> list[Number]:
@@ -91,7 +61,7 @@ async def measure_pools(bench: Bench) -> list[Number]:
             say(f"turn {turn + 1}")
             for size, (port, token, job, us) in sides.items():
                 reads[size].append(await _reads(port, token, job))
-                predictions[size].append(await _under_load(lambda us=us: checked(us, thing()), SLICE_S * 2))  # type: ignore[misc]
+                predictions[size].append(await in_flight(partial(checked, us, thing()), IN_FLIGHT, SLICE_S * 2))
         opened = await _opened(bench)
     return [
         *_numbers(f"GET /api/jobs/{{id}}, {IN_FLIGHT} in flight", reads),
@@ -109,20 +79,7 @@ async def _reads(port: int, token: str, job: str) -> Slice:
             await connection.get(f"/api/jobs/{job}")
             free.append(connection)
 
-        return await _under_load(read, SLICE_S)
-
-
-async def _under_load(request: Request, seconds: float) -> Slice:
-    """Keep so many requests in flight for so long, and wait for the last."""
-    started, taken = time.perf_counter(), []
-
-    async def one_after_the_other() -> None:
-        while (began := time.perf_counter()) < started + seconds:
-            await request()
-            taken.append((time.perf_counter() - began) * 1000)
-
-    await asyncio.gather(*[one_after_the_other() for _ in range(IN_FLIGHT)])
-    return Slice(taken, time.perf_counter() - started)
+        return await in_flight(read, IN_FLIGHT, SLICE_S)
 
 
 async def _opened(bench: Bench) -> int:

@@ -1,4 +1,4 @@
-"""Start and stop a peer on a loopback port, with one worker for each CPU."""
+"""Start and stop servers on loopback ports: the peers, with one worker for each CPU."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -46,7 +47,7 @@ async def litserve(http: aiohttp.ClientSession, workers: int) -> AsyncIterator[P
     """LitServe, its model's workers and as many that speak HTTP, as is its default."""
     port = free_port()
     command = [str(programs() / "python"), "serve_litserve.py", str(port), str(workers)]
-    async with _running(command, f"http://127.0.0.1:{port}/health", {}) as pid:
+    async with running(command, f"http://127.0.0.1:{port}/health", {}) as pid:
         yield Peer("LitServe", http, f"http://127.0.0.1:{port}/predict", pid, field="request")
 
 
@@ -56,17 +57,17 @@ async def bentoml(http: aiohttp.ClientSession, workers: int) -> AsyncIterator[Pe
     port = free_port()
     command = [str(programs() / "bentoml"), "serve", "serve_bentoml:Gray", "--host", "127.0.0.1", "--port", str(port)]
     environ = {"WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "true"}
-    async with _running(command, f"http://127.0.0.1:{port}/readyz", environ) as pid:
+    async with running(command, f"http://127.0.0.1:{port}/readyz", environ) as pid:
         yield Peer("BentoML", http, f"http://127.0.0.1:{port}/predict", pid)
 
 
 @asynccontextmanager
-async def _running(command: list[str], health: str, environ: dict[str, str]) -> AsyncIterator[int]:
+async def running(command: list[str], health: str, environ: dict[str, str], cwd: Path = HERE) -> AsyncIterator[int]:
     """Run a server in a session of its own and give its pid; when the block ends nobody of that session is left."""
     with tempfile.TemporaryFile() as said:
         server = await asyncio.create_subprocess_exec(
             *command,
-            cwd=HERE,
+            cwd=cwd,
             env={**os.environ, **environ},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=said,
@@ -76,7 +77,7 @@ async def _running(command: list[str], health: str, environ: dict[str, str]) -> 
         try:
             if not await _healthy(health, server):
                 said.seek(0)
-                raise RuntimeError(f"{command[1]} did not start: {said.read().decode(errors='replace')[-2000:]}")
+                raise RuntimeError(f"{' '.join(command)} did not start: {said.read().decode(errors='replace')[-2000:]}")
             yield server.pid
         finally:
             await _end(server)

@@ -80,6 +80,9 @@ async def test_cancel_of_a_running_job(platform: TestPlatform, owner: Client, ph
     version = await owner.build(make_zip({"predict.py": OBEDIENT, "requirements.txt": "", "clinai.toml": toml}))
     job_id = await owner.submit(version["id"], photo, {"do": "hang"})
     await owner.until(f"/api/jobs/{job_id}", lambda job: job["status"] == "RUNNING")
+    async with asyncio.timeout(30):  # RUNNING it is before it has its sandbox, which would stay for the next job
+        while "doing hang" not in (await owner.http.get(f"/api/jobs/{job_id}/logs")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     for _ in range(200):
         found = {id_: labels_of(id_) for id_ in containers(platform, "sandbox")}
         if mine := [id_ for id_, labels in found.items() if labels.get("clinai.version") == version["id"]]:
